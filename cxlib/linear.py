@@ -1,0 +1,412 @@
+"""From sums to estimates: one path for every share, mean, ratio and score, and for differences.
+
+A ratio Σ w·y / Σ w·x and its linearised variance follow from the sufficient statistics of
+:mod:`cxlib.tally`; anything else that has influence scores goes through :func:`linear_estimate`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from . import tally as engine
+from .codebook import Meaning
+from .errors import CxError
+from .interval import Interval, mean_interval, nps_interval, share_interval, t_quantile
+from .result import Estimate, Ranking
+from .survey import Survey
+
+_ALONE = "unreliable: all answers come from one sampling unit a stratum"
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """What an estimate's variance is made of: one influence score a row, made when asked for.
+
+    Two estimates of one survey have a covariance through their scores; that is how
+    :func:`difference` knows that they share respondents.
+    """
+
+    survey: Survey
+    make: Callable[[], np.ndarray] = field(repr=False)
+    df: float
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Weighted influence values over all rows of the survey, 0 outside the domain."""
+        return self.make()
+
+    def joins(self, other: Any) -> bool:
+        """Whether both rest on the same rows and design."""
+        return (
+            isinstance(other, Linear)
+            and self.survey.frame is other.survey.frame
+            and self.survey.design == other.survey.design
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """A ratio of weighted sums, Σ w·y / Σ w·x over the valid rows, and how it is to be told.
+
+    ``answered`` are the rows with a valid answer, looked at or not; ``segment`` is the number of
+    each row's segment, −1 for none.
+    """
+
+    survey: Survey
+    y: np.ndarray
+    x: np.ndarray
+    answered: np.ndarray
+    question: str
+    unit: str
+    kind: str
+    name: str
+    claim: str
+    level: float
+    method: str
+    meaning: Meaning = field(default_factory=Meaning)
+    scale: float = 1.0
+    segment: np.ndarray | None = None
+
+    @cached_property
+    def valid(self) -> np.ndarray:
+        """Who is looked at, in a segment, and answered."""
+        rows = self.answered & self.survey.looked_at
+        return rows if self.segment is None else rows & (self.segment >= 0)
+
+    @cached_property
+    def df(self) -> float:
+        """Degrees of freedom of the design among all who answered, in whatever segment."""
+        return self.survey.df_of(self.answered)
+
+    def inside(self, s: int) -> np.ndarray:
+        """The valid rows of a segment."""
+        return self.valid if self.segment is None else self.valid & (self.segment == s)
+
+    def places(self, rows: np.ndarray) -> np.ndarray:
+        """The segments of these rows."""
+        return np.zeros(len(rows), np.int64) if self.segment is None else self.segment[rows]
+
+
+def answer(ask: Ask, by: str | None) -> Estimate | Ranking:
+    if by is None:
+        return _estimates(ask, ("",))[0]
+    segments = ask.survey.segments(by)
+    code = np.full(len(ask.answered), -1)
+    for number, rows in enumerate(segments.values()):
+        code[rows] = number
+    estimates = _estimates(replace(ask, segment=code), tuple(segments))
+    empty = [term for term, e in zip(segments, estimates, strict=True) if e is None]
+    kept = [e for e in estimates if e is not None]
+    if empty:
+        kept = [e.with_cautions(f"no valid answer in: {', '.join(empty)}") for e in kept]
+    return ranking(kept, ask.name, ask.claim, by)
+
+
+def ranking(estimates: Sequence[Estimate], name: str, claim: str, by: str) -> Ranking:
+    if not estimates:
+        raise CxError(
+            "nobody answered in any segment", got=by, want="a question with answers in both"
+        )
+    return Ranking(name=name, estimates=tuple(estimates), claim=claim, by=by)
+
+
+def _estimates(ask: Ask, terms: Sequence[str]) -> list[Estimate | None]:
+    survey = ask.survey
+    someone(survey, ask.question, ask.valid)
+    origin = _middle(ask)
+    y = ask.y - origin * ask.x
+    sums = engine.tally(survey, (ask.x, y), ask.valid, ask.segment, len(terms))
+    base, shifted = sums.total[:, 0], sums.total[:, 1]
+    some = (sums.n > 0) & (base != 0)
+    if not some.any():
+        raise CxError(
+            f"nothing to divide by in {ask.question!r}",
+            got="a weighted total of 0",
+            want="respondents with positive weight",
+        )
+    safe = np.where(some, base, 1.0)
+    slope = shifted / safe
+    if len(survey.stages) == 1:
+        var = sums.variance(np.column_stack([-slope, np.ones_like(slope)]) / safe[:, None])
+    else:
+        var = np.array(
+            [
+                engine.variance(survey, _scores(ask, y, slope[s], safe[s], ask.inside(s)))
+                for s in range(len(terms))
+            ]
+        )
+    spread = _spread(ask, y, slope, safe)
+    scale = np.abs(y[ask.valid]).max() ** 2
+    var, spread = (
+        np.where(var > 1e-15 * scale, var, 0.0),
+        np.where(spread > 1e-24 * scale, spread, 0.0),
+    )
+    return [
+        _one(ask, term, slope[s] + origin, var[s], spread[s], (int(sums.n[s]), sums.df[s]), s)
+        if some[s]
+        else None
+        for s, term in enumerate(terms)
+    ]
+
+
+def _middle(ask: Ask) -> float:
+    """A plain ratio near the answer: sums of what deviates from it keep their digits."""
+    base = float(ask.x[ask.valid].sum())
+    return float(ask.y[ask.valid].sum()) / base if ask.kind in ("mean", "ratio") and base else 0.0
+
+
+def _scores(ask: Ask, y: np.ndarray, slope: float, base: float, inside: np.ndarray) -> np.ndarray:
+    """Weighted influence values of a ratio, 0 outside its domain."""
+    return np.where(inside, ask.survey.weights * (y - slope * ask.x) / base, 0.0)
+
+
+def _spread(ask: Ask, y: np.ndarray, slope: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """The weighted variance of the values (or of the ratio's residuals), a segment."""
+    segments = len(slope)
+    rows = np.flatnonzero(ask.valid)
+    where = ask.places(rows)
+    weights = ask.survey.weights[rows]
+    residual = y[rows] - slope[where] * ask.x[rows]
+    squares = np.bincount(where, weights * residual**2, segments)
+    total = np.bincount(where, weights, segments)
+    return squares * total / np.where(base != 0, base, 1) ** 2
+
+
+def _left_over(survey: Survey, inside: np.ndarray, n: int) -> float:
+    """What a simple random sample would leave of its variance: 1 − n/N where weights tell N.
+
+    Weights that add up to the sample rather than to a population (mean 1) tell no N; the design
+    effect is then against sampling with replacement.
+    """
+    if survey.weights.sum() < 1.5 * len(survey.frame):
+        return 1.0
+    return max(1 - n / float(survey.weights[inside].sum()), 0.0)
+
+
+def _one(
+    ask: Ask, term: str, value: float, var: float, spread: float, base: tuple[int, float], s: int
+) -> Estimate:
+    survey, scale = ask.survey, ask.scale
+    n, df = base
+    inside = ask.inside(s)
+    mass = float((survey.weights * ask.x)[inside].sum())
+    simple = spread / max(n - 1, 1) * _left_over(survey, inside, n)
+    designed = var > 0 and not survey.design.plain
+    n_eff = n * simple / var if designed and simple > 0 else float(n)
+    interval = _interval(ask, value, var, spread, n, spread / var if designed else float(n), df)
+    whole = survey.looked_at if ask.segment is None else ask.segment == s
+    alone = (_ALONE,) if df < 1 and ask.kind != "share" else ()
+    return Estimate(
+        value=scale * value,
+        low=scale * interval.low,
+        high=scale * interval.high,
+        unit=ask.unit,
+        n=n,
+        level=ask.level,
+        se=scale * interval.se,
+        n_excluded=int(whole.sum()) - n,
+        n_eff=n_eff,
+        df=interval.df,
+        method=interval.method,
+        source=survey.source,
+        name=ask.name,
+        kind=ask.kind,
+        claim=ask.claim,
+        question=ask.question,
+        term=term,
+        meaning=ask.meaning,
+        origin=survey.origin,
+        cautions=(*interval.cautions, *alone),
+        linear=Linear(survey, lambda: scale * _scores(ask, ask.y, value, mass, inside), ask.df),
+    )
+
+
+def _interval(
+    ask: Ask, value: float, var: float, spread: float, n: int, n_eff: float, own_df: float
+) -> Interval:
+    """The interval of one estimate; ``n_eff`` is against sampling with replacement here.
+
+    Intervals that are linear in the value use the degrees of freedom of the design among all who
+    answered; those of shares on another scale use the segment's own (its units less its strata),
+    as R's svyby with svymean and with svyciprop do.
+    """
+    if ask.kind == "share":
+        df = ask.df if ask.method == "mean" else own_df
+        plain = ask.survey.design.plain
+        return share_interval(
+            value, var, n=n, n_eff=n_eff, df=df, level=ask.level, method=ask.method, plain=plain
+        )
+    if ask.kind == "nps":
+        method = ask.method
+        if method == "auto":
+            method = "wald" if ask.survey.design.plain else "linearised"
+            method = "adjusted-wald" if n_eff < 30 or spread == 0 else method
+        return nps_interval(
+            value, spread, var, n=n, n_eff=n_eff, df=ask.df, level=ask.level, method=method
+        )
+    return mean_interval(value, var, ask.df, ask.level)
+
+
+def difference(a: Estimate, b: Estimate, *, name: str = "", claim: str = "") -> Estimate:
+    """a − b with its interval: with their covariance when both come from one survey.
+
+    Estimates of one survey share respondents or clusters, so the variance is that of the
+    difference of their influence scores, with the design's degrees of freedom. Estimates of
+    different surveys are independent; their degrees of freedom follow Welch and Satterthwaite.
+
+    Returns
+    -------
+    Estimate
+        Shares give unit "share points" (0–1 scale), others keep theirs.
+
+    Raises
+    ------
+    CxError
+        The two have different units, or one has no standard error (see :func:`standard_error`).
+
+    References
+    ----------
+    Checked against ``svycontrast`` and ``svyttest`` of R survey.
+    """
+    if a.unit != b.unit:
+        raise CxError(
+            "these two cannot be subtracted", got=f"{a.unit} − {b.unit}", want="the same unit"
+        )
+    unit = "share points" if a.unit.startswith("share") else a.unit
+    same = (a.name or a.question) == (b.name or b.question)
+    what = name or (
+        f"{a.name or a.question}: {a.term} − {b.term}"
+        if same and a.term != b.term
+        else f"{a.name or a.question} − {b.name or b.question}"
+    )
+    se_a, se_b = standard_error(a), standard_error(b)
+    if a.linear is not None and a.linear.joins(b.linear) and (se_a, se_b) == (a.se, b.se):
+        return _joint(a, b, unit, what, claim)
+    se = math.hypot(se_a, se_b)
+    df = welch(se_a, a.df, se_b, b.df)
+    half = t_quantile(a.level, df) * se
+    value = a.value - b.value
+    return Estimate(
+        value=value,
+        low=value - half,
+        high=value + half,
+        unit=unit,
+        n=a.n + b.n,
+        level=a.level,
+        se=se,
+        df=df,
+        n_least=_least(a, b),
+        kind="difference",
+        name=what,
+        claim=claim,
+        method="difference of independent estimates, Welch–Satterthwaite",
+        source="; ".join(dict.fromkeys(s for s in (a.source, b.source) if s)),
+        origin=a.origin,
+    )
+
+
+def _joint(a: Estimate, b: Estimate, unit: str, name: str, claim: str) -> Estimate:
+    """The difference of two estimates of one survey, with their covariance."""
+    scores = a.linear.scores - b.linear.scores
+    one = linear_estimate(
+        replace(a.linear.survey, mask=None),
+        a.value - b.value,
+        lambda: scores,
+        n=int(((a.linear.scores != 0) | (b.linear.scores != 0)).sum()),
+        unit=unit,
+        level=a.level,
+        kind="difference",
+        name=name,
+        claim=claim,
+        method="difference with covariance, linearised variance",
+        df=min(a.linear.df, b.linear.df),
+    )
+    return replace(one, origin=a.origin, source=a.source, n_least=_least(a, b))
+
+
+def _least(a: Estimate, b: Estimate) -> int | None:
+    """The smaller base of two that must not be told from their difference."""
+    bases = [e.n if e.n_least is None else e.n_least for e in (a, b) if e.kind != "published"]
+    return min(bases, default=None)
+
+
+def standard_error(e: Estimate) -> float:
+    """The standard error; for a share of exactly 0 or 1, which has none, what its interval tells.
+
+    Raises
+    ------
+    CxError
+        The estimate has no standard error (a quantile has an interval only).
+    """
+    if not math.isfinite(e.se):
+        raise CxError(
+            "this estimate has no standard error",
+            got=e.name or e.question or e.kind,
+            want="a share, a mean or a score",
+            do="ask for the share beyond a threshold instead of a quantile",
+        )
+    if e.se > 0 or e.unit != "share" or not math.isfinite(e.high - e.low):
+        return e.se
+    return max(e.high - e.value, e.value - e.low) / t_quantile(e.level, e.df)
+
+
+def welch(se_a: float, df_a: float, se_b: float, df_b: float) -> float:
+    """Degrees of freedom of a difference of independent estimates (Satterthwaite 1946)."""
+    both = ((se_a, max(df_a, 1.0)), (se_b, max(df_b, 1.0)))
+    parts = [se**4 / df if math.isfinite(df) else 0.0 for se, df in both]
+    whole = (se_a**2 + se_b**2) ** 2
+    return whole / sum(parts) if sum(parts) > 0 else math.inf
+
+
+def linear_estimate(
+    survey: Survey,
+    value: float,
+    scores: Callable[[], np.ndarray],
+    *,
+    n: int,
+    unit: str,
+    level: float,
+    df: float | None = None,
+    **told: Any,
+) -> Estimate:
+    """An estimate from its influence scores (weighted, 0 outside its domain), with a t interval.
+
+    ``df`` is that of the whole design unless given.
+    """
+    df = survey.df if df is None else df
+    linear = Linear(survey, scores, df)
+    se = math.sqrt(max(float(engine.variance(survey, linear.scores)), 0.0))
+    half = t_quantile(level, df) * se
+    return Estimate(
+        value=value,
+        low=value - half,
+        high=value + half,
+        unit=unit,
+        n=n,
+        level=level,
+        se=se,
+        df=df,
+        source=survey.source,
+        origin=survey.origin,
+        linear=linear,
+        **told,
+    )
+
+
+def someone(survey: Survey, question: str, valid: np.ndarray) -> None:
+    """A clear error where nobody gave a valid answer."""
+    if valid.any():
+        return
+    why = ", ".join(f"{count:,} {reason}" for reason, count in survey.reasons(question).items())
+    raise CxError(
+        f"nobody answered {question!r}",
+        got=why or f"{len(survey):,} respondents",
+        want="at least one valid answer among those looked at",
+        do="check the segment, and the missing codes in the codebook",
+    )
