@@ -60,8 +60,6 @@ def outside(house: Path, tmp_path: Path):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST", "CX_"))}
     env["PATH"] = f"{house / 'bin'}{os.pathsep}{env['PATH']}"
     env["VIRTUAL_ENV"] = str(house)
-    # nbconvert's base templates are data files beside the lent packages, not inside them
-    env["JUPYTER_PATH"] = str(Path(sysconfig.get_path("data")) / "share" / "jupyter")
 
     def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -126,10 +126,16 @@ def _exporter() -> Any:
 
 
 def _nbconvert_templates() -> list[str]:
-    from jupyter_core.paths import jupyter_path
+    """Where nbconvert's own templates are: beside its package as installed, else in the prefix.
 
-    own = Path(sys.prefix, "share", "jupyter", "nbconvert", "templates")
-    return [str(own), *jupyter_path("nbconvert", "templates")]
+    Jupyter's search path is not asked, so that nothing of a user's own changes a page.
+    """
+    from importlib.metadata import files
+
+    base = "nbconvert/templates/base/display_priority.j2"
+    found = [file for file in files("nbconvert") or () if file.as_posix().endswith(base)]
+    beside = [str(Path(file.locate()).resolve().parents[1]) for file in found]
+    return [*beside, str(Path(sys.prefix, "share", "jupyter", "nbconvert", "templates"))]
 
 
 def _record_ids(notebook: Any) -> set[str]:
