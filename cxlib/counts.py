@@ -1,7 +1,7 @@
-"""Plain counts: exact and score tests, two proportions, equivalence, power and sample size.
+"""Plain counts: exact and score tests, two proportions, equivalence.
 
 The textbook methods, through scipy and statsmodels; for survey estimates see
-:mod:`cxlib.hypothesis`.
+:mod:`cxlib.hypothesis`, for power and sample size :mod:`cxlib.power`.
 """
 
 from __future__ import annotations
@@ -257,60 +257,12 @@ def two_proportions_test(
     )
 
 
-def power_two_shares(
-    p1: float, p2: float, n: float, *, level: float = 0.95, design_effect: float = 1.0
-) -> float:
-    """Power to tell two shares apart with n respondents in each group.
-
-    The formula of R's ``power.prop.test`` (normal, two-sided, the far tail left out), at the
-    effective size n / design_effect.
-    """
-    _shares(p1, p2)
-    size = _positive(n, "n") / _positive(design_effect, "design_effect")
-    pooled, apart = _two_sds(p1, p2)
-    z = t_quantile(level, math.inf)
-    return upper_tail(-(math.sqrt(size) * abs(p1 - p2) - z * pooled) / apart, math.inf)
-
-
-def sample_size_two_shares(
-    p1: float, p2: float, *, power: float = 0.8, level: float = 0.95, design_effect: float = 1.0
-) -> float:
-    """Respondents a group needed to tell two shares apart (not rounded up).
-
-    Checked against R's ``power.prop.test``.
-    """
-    _shares(p1, p2)
-    if not 0 < power < 1:
-        raise CxError("power must lie between 0 and 1", got=power, want="e.g. 0.8")
-    pooled, apart = _two_sds(p1, p2)
-    z_level, z_power = t_quantile(level, math.inf), -_normal_quantile(1 - power)
-    size = ((z_level * pooled + z_power * apart) / (p1 - p2)) ** 2
-    return size * _positive(design_effect, "design_effect")
-
-
-def _two_sds(p1: float, p2: float) -> tuple[float, float]:
-    middle = (p1 + p2) / 2
-    return math.sqrt(2 * middle * (1 - middle)), math.sqrt(p1 * (1 - p1) + p2 * (1 - p2))
-
-
-def _normal_quantile(p: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri(p))
-
-
 def _shares(*shares: float) -> None:
     for one in shares:
         if not 0 < one < 1:
             raise CxError("a share must lie between 0 and 1", got=one, want="e.g. 0.32")
     if len(set(shares)) < len(shares):
         raise CxError("two equal shares cannot be told apart", got=shares[0])
-
-
-def _positive(value: float, name: str) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise CxError(f"{name} must be positive", got=value)
-    return float(value)
 
 
 def _plain_share(

@@ -16,6 +16,7 @@ from .errors import CxError
 from .estimate import mean, share
 from .interval import t_quantile, upper_tail
 from .linear import difference, standard_error
+from .multiplicity import p_adjust
 from .result import Estimate, Origin
 from .show import fmt
 from .survey import Survey
@@ -283,21 +284,10 @@ def _tested_effect(
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Holm's adjusted p values (1979), in the order given. Checked against R's ``p.adjust``."""
-    return _adjusted(p_values, "holm")
+    """Holm's adjusted p values (1979), in the order given: see :func:`cxlib.p_adjust`."""
+    return p_adjust(p_values, method="holm")
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> np.ndarray:
-    """Benjamini and Hochberg's adjusted p values (1995). Checked against R's ``p.adjust``."""
-    return _adjusted(p_values, "fdr_bh")
-
-
-def _adjusted(p_values: Sequence[float], method: str) -> np.ndarray:
-    from statsmodels.stats.multitest import multipletests
-
-    values = np.asarray(p_values, float)
-    if not len(values):
-        return values
-    if not ((values >= 0) & (values <= 1)).all():
-        raise CxError("a p value must lie between 0 and 1", got=values.tolist())
-    return multipletests(values, method=method)[1]
+    """Benjamini and Hochberg's adjusted p values (1995): see :func:`cxlib.p_adjust`."""
+    return p_adjust(p_values, method="benjamini-hochberg")
