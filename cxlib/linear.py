@@ -7,7 +7,7 @@ A ratio Σ w·y / Σ w·x and its linearised variance follow from the sufficient
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -18,36 +18,11 @@ from . import tally as engine
 from .codebook import Meaning
 from .errors import CxError
 from .interval import Interval, mean_interval, nps_interval, share_interval, t_quantile
+from .linear_scores import Linear, linear_estimate, someone, told_method
 from .result import Estimate, Ranking
 from .survey import Survey
 
 _ALONE = "unreliable: all answers come from one sampling unit a stratum"
-
-
-@dataclass(frozen=True, eq=False)
-class Linear:
-    """What an estimate's variance is made of: one influence score a row, made when asked for.
-
-    Two estimates of one survey have a covariance through their scores; that is how
-    :func:`difference` knows that they share respondents.
-    """
-
-    survey: Survey
-    make: Callable[[], np.ndarray] = field(repr=False)
-    df: float
-
-    @cached_property
-    def scores(self) -> np.ndarray:
-        """Weighted influence values over all rows of the survey, 0 outside the domain."""
-        return self.make()
-
-    def joins(self, other: Any) -> bool:
-        """Whether both rest on the same rows and design."""
-        return (
-            isinstance(other, Linear)
-            and self.survey.frame is other.survey.frame
-            and self.survey.design == other.survey.design
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,23 +107,17 @@ def _estimates(ask: Ask, terms: Sequence[str]) -> list[Estimate | None]:
         )
     safe = np.where(some, base, 1.0)
     slope = shifted / safe
-    if len(survey.stages) == 1:
-        var = sums.variance(np.column_stack([-slope, np.ones_like(slope)]) / safe[:, None])
-    else:
-        var = np.array(
-            [
-                engine.variance(survey, _scores(ask, y, slope[s], safe[s], ask.inside(s)))
-                for s in range(len(terms))
-            ]
-        )
+    shifts = _shifts(ask, y, slope)
+    var = _variances(ask, y, slope, safe, sums, shifts)
     spread = _spread(ask, y, slope, safe)
+    base_of = _bases(ask, sums)
     scale = np.abs(y[ask.valid]).max() ** 2
     var, spread = (
         np.where(var > 1e-15 * scale, var, 0.0),
         np.where(spread > 1e-24 * scale, spread, 0.0),
     )
     return [
-        _one(ask, term, slope[s] + origin, var[s], spread[s], (int(sums.n[s]), sums.df[s]), s)
+        _one(ask, term, slope[s] + origin, var[s], spread[s], base_of[s], s, shifts)
         if some[s]
         else None
         for s, term in enumerate(terms)
@@ -164,6 +133,44 @@ def _middle(ask: Ask) -> float:
 def _scores(ask: Ask, y: np.ndarray, slope: float, base: float, inside: np.ndarray) -> np.ndarray:
     """Weighted influence values of a ratio, 0 outside its domain."""
     return np.where(inside, ask.survey.weights * (y - slope * ask.x) / base, 0.0)
+
+
+def _shifts(ask: Ask, y: np.ndarray, slope: np.ndarray) -> np.ndarray | None:
+    """Each replicate's ratios less the ratios, shape (R, S), NaN where it has nobody; or None."""
+    replicates = ask.survey.design.replicates
+    if replicates is None:
+        return None
+    columns = [
+        replicates.ratios(np.column_stack([ask.x, y]) * ask.inside(s)[:, None])
+        for s in range(len(slope))
+    ]
+    return np.column_stack(columns) - slope
+
+
+def _variances(
+    ask: Ask,
+    y: np.ndarray,
+    slope: np.ndarray,
+    base: np.ndarray,
+    sums: engine.Tally,
+    shifts: np.ndarray | None,
+) -> np.ndarray:
+    """The design variance of each segment's ratio."""
+    survey = ask.survey
+    if shifts is not None:
+        return survey.design.replicates.variances(shifts)
+    if len(survey.stages) == 1 and survey.design.linear:
+        return sums.variance(np.column_stack([-slope, np.ones_like(slope)]) / base[:, None])
+    scores = (_scores(ask, y, slope[s], base[s], ask.inside(s)) for s in range(len(slope)))
+    return np.array([engine.variance(survey, score) for score in scores])
+
+
+def _bases(ask: Ask, sums: engine.Tally) -> list[tuple[int, float]]:
+    """Respondents and degrees of freedom of each segment."""
+    df = sums.df
+    if ask.survey.design.replicates is not None:
+        df = [ask.survey.df_of(ask.inside(s)) for s in range(len(sums.n))]
+    return [(int(n), float(own)) for n, own in zip(sums.n, df, strict=True)]
 
 
 def _spread(ask: Ask, y: np.ndarray, slope: np.ndarray, base: np.ndarray) -> np.ndarray:
@@ -190,41 +197,86 @@ def _left_over(survey: Survey, inside: np.ndarray, n: int) -> float:
 
 
 def _one(
-    ask: Ask, term: str, value: float, var: float, spread: float, base: tuple[int, float], s: int
+    ask: Ask,
+    term: str,
+    value: float,
+    var: float,
+    spread: float,
+    base: tuple[int, float],
+    s: int,
+    shifts: np.ndarray | None,
 ) -> Estimate:
     survey, scale = ask.survey, ask.scale
-    n, df = base
-    inside = ask.inside(s)
+    n, inside = base[0], ask.inside(s)
     mass = float((survey.weights * ask.x)[inside].sum())
-    simple = spread / max(n - 1, 1) * _left_over(survey, inside, n)
-    designed = var > 0 and not survey.design.plain
-    n_eff = n * simple / var if designed and simple > 0 else float(n)
-    interval = _interval(ask, value, var, spread, n, spread / var if designed else float(n), df)
+    own = None if shifts is None else shifts[:, s]
+    interval, n_eff = _uncertain(ask, value, var, spread, base, _left_over(survey, inside, n), own)
     whole = survey.looked_at if ask.segment is None else ask.segment == s
-    alone = (_ALONE,) if df < 1 and ask.kind != "share" else ()
+    alone = base[1] < 1 and ask.kind != "share"
     return Estimate(
-        value=scale * value,
-        low=scale * interval.low,
-        high=scale * interval.high,
-        unit=ask.unit,
+        value=float(scale * value),
+        low=float(scale * interval.low),
+        high=float(scale * interval.high),
         n=n,
-        level=ask.level,
-        se=scale * interval.se,
+        se=float(scale * interval.se),
         n_excluded=int(whole.sum()) - n,
         n_eff=n_eff,
         df=interval.df,
-        method=interval.method,
-        source=survey.source,
-        name=ask.name,
-        kind=ask.kind,
-        claim=ask.claim,
-        question=ask.question,
+        method=told_method(survey, interval.method),
         term=term,
-        meaning=ask.meaning,
-        origin=survey.origin,
-        cautions=(*interval.cautions, *alone),
-        linear=Linear(survey, lambda: scale * _scores(ask, ask.y, value, mass, inside), ask.df),
+        cautions=interval.cautions + (_ALONE,) * alone,
+        linear=Linear(
+            survey,
+            lambda: scale * _scores(ask, ask.y, value, mass, inside),
+            ask.df,
+            None if own is None else lambda: scale * own,
+        ),
+        **_about(ask),
     )
+
+
+def _about(ask: Ask) -> dict[str, Any]:
+    """What every estimate of a question says of it."""
+    return {
+        "unit": ask.unit,
+        "level": ask.level,
+        "source": ask.survey.source,
+        "name": ask.name,
+        "kind": ask.kind,
+        "claim": ask.claim,
+        "question": ask.question,
+        "meaning": ask.meaning,
+        "origin": ask.survey.origin,
+    }
+
+
+def _uncertain(
+    ask: Ask,
+    value: float,
+    var: float,
+    spread: float,
+    base: tuple[int, float],
+    left_over: float,
+    shifts: np.ndarray | None,
+) -> tuple[Interval, float]:
+    """The interval of an estimate, and its effective n."""
+    design, (n, df) = ask.survey.design, base
+    fixed = design.calibration is not None and design.calibration.projects
+    if fixed and var <= 1e-18 * spread and spread > 0:
+        why = "the weights were made to give this number: no sampling error is left in it"
+        return Interval(value, value, 0.0, ask.df, "known from the population", (why,)), math.inf
+    simple = spread / max(n - 1, 1) * left_over
+    designed = var > 0 and not design.plain
+    n_eff = n * simple / var if designed and simple > 0 else float(n)
+    size = spread / var if designed else float(n)
+    interval = _interval(ask, value, var, spread, n, size, df)
+    if shifts is None:
+        return interval, n_eff
+    if ask.kind == "share" and ask.method == "logit":
+        scaled = design.replicates.logit_variance(value, var, shifts)
+        interval = _interval(ask, value, scaled, spread, n, size, df)._replace(se=math.sqrt(var))
+    lost = design.replicates.lost(shifts)
+    return interval._replace(cautions=interval.cautions + lost), n_eff
 
 
 def _interval(
@@ -326,6 +378,7 @@ def _joint(a: Estimate, b: Estimate, unit: str, name: str, claim: str) -> Estima
         claim=claim,
         method="difference with covariance, linearised variance",
         df=min(a.linear.df, b.linear.df),
+        remake=lambda: a.linear.shifts - b.linear.shifts,
     )
     return replace(one, origin=a.origin, source=a.source, n_least=_least(a, b))
 
@@ -362,51 +415,3 @@ def welch(se_a: float, df_a: float, se_b: float, df_b: float) -> float:
     parts = [se**4 / df if math.isfinite(df) else 0.0 for se, df in both]
     whole = (se_a**2 + se_b**2) ** 2
     return whole / sum(parts) if sum(parts) > 0 else math.inf
-
-
-def linear_estimate(
-    survey: Survey,
-    value: float,
-    scores: Callable[[], np.ndarray],
-    *,
-    n: int,
-    unit: str,
-    level: float,
-    df: float | None = None,
-    **told: Any,
-) -> Estimate:
-    """An estimate from its influence scores (weighted, 0 outside its domain), with a t interval.
-
-    ``df`` is that of the whole design unless given.
-    """
-    df = survey.df if df is None else df
-    linear = Linear(survey, scores, df)
-    se = math.sqrt(max(float(engine.variance(survey, linear.scores)), 0.0))
-    half = t_quantile(level, df) * se
-    return Estimate(
-        value=value,
-        low=value - half,
-        high=value + half,
-        unit=unit,
-        n=n,
-        level=level,
-        se=se,
-        df=df,
-        source=survey.source,
-        origin=survey.origin,
-        linear=linear,
-        **told,
-    )
-
-
-def someone(survey: Survey, question: str, valid: np.ndarray) -> None:
-    """A clear error where nobody gave a valid answer."""
-    if valid.any():
-        return
-    why = ", ".join(f"{count:,} {reason}" for reason, count in survey.reasons(question).items())
-    raise CxError(
-        f"nobody answered {question!r}",
-        got=why or f"{len(survey):,} respondents",
-        want="at least one valid answer among those looked at",
-        do="check the segment, and the missing codes in the codebook",
-    )

@@ -38,6 +38,8 @@ class Design:
         What a stratum with a single primary unit contributes: ``"error"`` (refuse), ``"certainty"``
         (nothing), ``"average"`` (the mean of the others), ``"adjust"`` (its distance from the grand
         mean).
+    calibration, replicates
+        What :mod:`cxlib.weighting` and :mod:`cxlib.replicates` know of the weights, or None.
     """
 
     weights: str = ""
@@ -45,23 +47,27 @@ class Design:
     clusters: tuple[str, ...] = ()
     fpc: tuple[str, ...] = ()
     lonely: str = "error"
+    calibration: Any = None
+    replicates: Any = None
 
     @property
     def plain(self) -> bool:
         """Whether no weights, strata, clusters or population sizes are declared."""
-        return not (self.weights or self.strata or self.clusters or self.fpc)
+        return not (self.weights or self.strata or self.clusters or self.fpc or self.replicates)
+
+    @property
+    def linear(self) -> bool:
+        """Whether the variance is that between primary units, of the scores as they stand."""
+        known = self.calibration is not None and self.calibration.projects
+        return self.replicates is None and not known
 
     def text(self) -> str:
         """The design in words, for the page."""
-        parts = []
-        if self.weights:
-            parts.append(f"weights {self.weights}")
-        if self.strata:
-            parts.append(f"strata {', '.join(self.strata)}")
-        if self.clusters:
-            parts.append(f"clusters {', '.join(self.clusters)}")
-        if self.fpc:
-            parts.append(f"finite population {', '.join(self.fpc)}")
+        kinds = ("weights", "strata", "clusters", "finite population")
+        names = ((self.weights,) * bool(self.weights), self.strata, self.clusters, self.fpc)
+        parts = [f"{kind} {', '.join(n)}" for kind, n in zip(kinds, names, strict=True) if n]
+        parts += [] if self.calibration is None else self.calibration.words
+        parts += [] if self.replicates is None else [self.replicates.text()]
         return "; ".join(parts) or "no weights, strata or clusters declared: simple random sample"
 
 
@@ -196,7 +202,7 @@ class Survey:
         question = self.codebook.get(by)
         present = column[self.looked_at].dropna().unique()
         codes = sorted(present, key=_order)
-        labels = [_label(question, code) for code in codes]
+        labels = [label_of(question, code) for code in codes]
         return {
             label: (column == code).to_numpy(dtype=bool, na_value=False) & self.looked_at
             for label, code in zip(labels, codes, strict=True)
@@ -205,7 +211,7 @@ class Survey:
     def codes(self, by: str) -> tuple[str, ...]:
         """The answers to ``by`` that occur among those looked at, as text, in order."""
         present = self.answers(by)[self.looked_at].dropna().unique()
-        return tuple(_code_text(code) for code in sorted(present, key=_order))
+        return tuple(code_text(code) for code in sorted(present, key=_order))
 
     def unanswered(self, questions: Iterable[str]) -> tuple[str, ...]:
         """Those of the questions that this survey did not ask (or where nobody answered)."""
@@ -373,11 +379,13 @@ class Survey:
         return self.df_of(np.ones(len(self.frame), bool))
 
     def df_of(self, rows: np.ndarray) -> float:
-        """Primary units minus strata, among those of these rows that carry weight."""
+        """Primary units less strata, of these rows that carry weight; or rank of replicates − 1."""
         stage = self.stages[0]
         carried = rows & (self.weights > 0)
         units = np.count_nonzero(np.bincount(stage.unit[carried]))
-        return float(units - np.count_nonzero(np.bincount(stage.stratum[carried])))
+        df = float(units - np.count_nonzero(np.bincount(stage.stratum[carried])))
+        made = self.design.replicates
+        return df if made is None else made.df_of(carried, df)
 
     # -- columns -------------------------------------------------------------------------------
 
@@ -402,7 +410,7 @@ class Survey:
         parts = []
         for name in conditions:
             values = sorted(self._column(name, "column").dropna().unique(), key=_order)[:6]
-            parts.append(f"{name} = {', '.join(_code_text(value) for value in values)}")
+            parts.append(f"{name} = {', '.join(code_text(value) for value in values)}")
         return "; ".join(parts)
 
 
@@ -420,8 +428,8 @@ def matches(column: pd.Series, codes: list[Any], name: str) -> np.ndarray:
         A code is text and the column holds numbers.
     """
     if not numeric(column):
-        wanted = {_code_text(code) for code in codes}
-        return column.map(_code_text, na_action="ignore").isin(wanted).to_numpy(dtype=bool)
+        wanted = {code_text(code) for code in codes}
+        return column.map(code_text, na_action="ignore").isin(wanted).to_numpy(dtype=bool)
     values = column.to_numpy(dtype=float, na_value=np.nan)
     hit = np.zeros(len(column), bool)
     for code in codes:
@@ -431,7 +439,7 @@ def matches(column: pd.Series, codes: list[Any], name: str) -> np.ndarray:
             raise CxError(
                 f"{name!r} holds numbers",
                 got=repr(code),
-                want=f"a number, e.g. {_code_text(column.dropna().iloc[0])}"
+                want=f"a number, e.g. {code_text(column.dropna().iloc[0])}"
                 if column.notna().any()
                 else "a number",
                 do="use the answer's code, not its label",
@@ -475,7 +483,7 @@ def _order(code: Any) -> tuple[int, float, str]:
         return 1, 0.0, str(code)
 
 
-def _code_text(code: Any) -> str:
+def code_text(code: Any) -> str:
     if isinstance(code, (bool, np.bool_)):
         return str(code)
     if isinstance(code, (float, np.floating)) and float(code).is_integer():
@@ -483,8 +491,8 @@ def _code_text(code: Any) -> str:
     return str(code)
 
 
-def _label(question: Question, code: Any) -> str:
+def label_of(question: Question, code: Any) -> str:
     try:
-        return question.labels.get(float(code)) or _code_text(code)
+        return question.labels.get(float(code)) or code_text(code)
     except (TypeError, ValueError):
         return str(code)

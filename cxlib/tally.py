@@ -200,7 +200,8 @@ def variance(survey: Survey, scores: np.ndarray) -> np.ndarray:
     """Design variance of Σ scores over all stages; ``scores`` has shape (rows,) or (rows, K).
 
     The scores are weighted influence values (0 outside the domain). With several columns the result
-    is their covariance matrix.
+    is their covariance matrix. After raking or calibration the variance is that of the scores'
+    residuals; with replicate weights it is that of the scores' replicated totals.
 
     References
     ----------
@@ -208,6 +209,13 @@ def variance(survey: Survey, scores: np.ndarray) -> np.ndarray:
     ``svyrecvar`` of R's survey.
     """
     z = np.atleast_2d(scores.T).T
+    design = survey.design
+    if design.replicates is not None:
+        shifts = design.replicates.shifts(z, survey.weights)
+        cov = design.replicates.covariance(shifts)
+        return cov[0, 0] if scores.ndim == 1 else cov
+    if not design.linear:
+        z = design.calibration.residuals(z)
     cov = _stage_covariance(survey, z, 0, np.ones(len(z)))
     return cov[0, 0] if scores.ndim == 1 else cov
 
