@@ -12,8 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from .benchmark import benchmark
-from .errors import CxError
+from .errors import CxError, unknown
 from .estimate import mean_of, quantile, share
+from .interval import SHARE_METHODS
+from .linear import Ask, answer
 from .result import Curve, Estimate, Ranking
 from .survey import Survey
 
@@ -51,14 +53,7 @@ def stated_premium(
     CxError
         Negative or text answers; nobody answered.
     """
-    values = survey.numbers(question)
-    if (values[survey.looked_at] < 0).any():
-        raise CxError(
-            f"{question!r} has negative percentages",
-            got=f"{int((values < 0).sum())} answers below 0",
-            want="0 or more",
-            do="declare them as missing codes in the study file",
-        )
+    values = _percentages(survey, question)
     title = name or "Would pay at least so much more"
     points = [_any(survey, question, values, level, method, title, claim)]
     for threshold in thresholds:
@@ -79,6 +74,19 @@ def stated_premium(
         by="would pay",
         axis="premium over the price, share",
     )
+
+
+def _percentages(survey: Survey, question: str) -> np.ndarray:
+    """Stated percentages, none of them negative."""
+    values = survey.numbers(question)
+    if (values[survey.looked_at] < 0).any():
+        raise CxError(
+            f"{question!r} has negative percentages",
+            got=f"{int((values < 0).sum())} answers below 0",
+            want="0 or more",
+            do="declare them as missing codes in the study file",
+        )
+    return values
 
 
 def _percent(threshold: float) -> float:
@@ -135,6 +143,70 @@ def premium_median(
         low=one.low / 100,
         high=one.high / 100,
         unit="share of price",
+    )
+
+
+def premium_share_sensitivity(
+    survey: Survey,
+    question: str,
+    *,
+    threshold: float = 0.10,
+    half_width: float = 0.025,
+    level: float = 0.95,
+    method: str = "logit",
+    name: str = "",
+    claim: str = "",
+) -> Ranking:
+    """How far the share who would pay at least so much more hangs on round answers.
+
+    People round: a stated 10 % stands for anything from 7.5 up to (not including) 12.5 %. The share
+    at the threshold is shown as stated, if all answers within half a step below had meant it, if
+    all within half a step from it on had meant less, and so is the share of that heap.
+
+    Parameters
+    ----------
+    question : str
+        A percentage (0–100) asked of all, zeros included.
+    threshold, half_width : shares of the price (0–1)
+        The round figure and half the step of rounding.
+
+    Returns
+    -------
+    Ranking
+        Four shares: as stated, the heap counted in, the heap counted out, the heap itself.
+
+    Raises
+    ------
+    CxError
+        Negative or text answers; a half width that is not between 0 and the threshold.
+    """
+    if not 0 < half_width < threshold:
+        raise CxError(
+            "half a step of rounding lies between 0 and the threshold",
+            got=f"half_width {half_width:g}, threshold {threshold:g}",
+            want="e.g. 0.025 for a stated 10 %",
+        )
+    if method not in SHARE_METHODS:
+        raise unknown("method for a share", method, SHARE_METHODS)
+    values = _percentages(survey, question)
+    low, high = _percent(threshold - half_width), _percent(threshold + half_width)
+    stated = _percent(threshold)
+    above = values >= low
+    readings = {
+        f"{stated:g} % or more, as stated": values >= stated,
+        f"{low:g} % or more: all who rounded up counted": above,
+        f"{high:g} % or more: all who rounded down left out": values >= high,
+        f"from {low:g} to under {high:g} %: the heap at {stated:g}": above & (values < high),
+    }
+    title = name or f"Would pay at least {stated:g} % more, whatever a round answer means"
+    told = (question, "share", "share", title, claim, level, method)
+    given, ones = ~np.isnan(values), np.ones(len(values))
+    rows = [answer(Ask(survey, hit * 1.0, ones, given, *told), None) for hit in readings.values()]
+    return Ranking(
+        name=title,
+        estimates=tuple(replace(e, term=term) for e, term in zip(rows, readings, strict=True)),
+        claim=claim,
+        by="reading",
     )
 
 

@@ -34,11 +34,14 @@ STREET = [
     # data: one immutable survey, its readers, its simulator, its sufficient statistics
     *("survey", "derive", "read", "simulate", "tally"),
     # numbers: weights first, then estimates, then what is built from them
-    *("weighting", "interval", "counts", "linear", "estimate", "hypothesis"),
-    # what the numbers are held against
-    *("benchmark", "compare"),
+    *("weighting", "interval", "power", "multiplicity", "counts", "linear", "estimate"),
+    *("replicates",),
+    # hypotheses about them, tables and models
+    *("hypothesis", "paired", "effects", "tables", "regression"),
+    # what the numbers are held against, and how many interviews that takes
+    *("benchmark", "compare", "tipping", "plan"),
     # the claims' own quantities
-    *("premium", "loyalty", "quality"),
+    *("premium", "pricing", "contingent", "mixed_logit", "choice", "loyalty", "quality"),
     # the study that says how, and its scorecard
     *("parameters", "scorecard", "study_file", "study"),
     # what a person sees
