@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .page import facts
     from .paired import homogeneity, marginal_homogeneity, mcnemar, symmetry
     from .plan import claims_power, plan, power, sample_size
-    from .plots import missing_map, plot
+    from .plots import missing_map, plot, show
     from .power import (
         cohen_h,
         power_effect,
@@ -153,7 +153,7 @@ _HOMES = {
     "page": ("facts",),
     "paired": ("homogeneity", "marginal_homogeneity", "mcnemar", "symmetry"),
     "plan": ("claims_power", "plan", "power", "sample_size"),
-    "plots": ("missing_map", "plot"),
+    "plots": ("missing_map", "plot", "show"),
     "power": (
         "cohen_h",
         "power_effect",

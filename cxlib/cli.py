@@ -178,6 +178,33 @@ def claims() -> None:
 
 
 @main.command()
+@click.argument("figure", required=False)
+@click.option("--detect", metavar="SHARE", help="What must be told from the figure.")
+@click.option("--n", type=float, metavar="N", help="Interviews planned: what power they have.")
+@click.option("--margin", type=float, metavar="M", help="What counts as the same (0.05: 5 points).")
+@click.option("--claim", metavar="ID", help="Without a figure: the figures of this claim only.")
+@click.option("--power", type=float, default=0.8, show_default=True, help="Power wanted.")
+@click.option("--level", type=float, default=0.95, show_default=True, help="Confidence.")
+@click.option("--design-effect", type=float, default=1.5, show_default=True, help="Of our survey.")
+@click.option("--their-n", type=int, metavar="N", help="The published n, where it is not known.")
+def plan(figure: str | None, **options: Any) -> None:
+    """How many interviews a question takes, and what power a planned number has.
+
+    FIGURE is a published figure's id, or a share: 1/3, 33 %, "one in three". Without one, all
+    claims.
+
+    \b
+    Examples:
+      cx plan "one in three" --detect "one in four"
+      cx plan pwc2018_leave1_global --detect 0.37 --n 800
+      cx plan --claim C03
+    """
+    from .plan import plan as interviews
+
+    click.echo(str(interviews(figure, **options)))
+
+
+@main.command()
 @click.argument("study", metavar="STUDY|FILE")
 def check(study: str) -> None:
     """Say in plain words what there is to know of the data of a study, or of a survey file.

@@ -18,6 +18,7 @@ from .errors import CxError, unknown
 from .interval import share_interval
 from .linear import Linear, linear_estimate
 from .result import Curve, Estimate
+from .show import fmt
 from .survey import Survey
 
 CURVE_MEANS = ("lower-bound", "interpolated", "kristrom")
@@ -135,7 +136,7 @@ def _point(
         level=level,
         df=interval.df,
         kind="survival",
-        term=f"{asked.unit} {amount:g}".strip(),
+        term=fmt(amount, "share") if asked.unit.startswith("share") else fmt(amount, asked.unit),
         x=amount,
         method=f"{asked.way} Turnbull estimate, {interval.method.split(', ')[-1]}",
         cautions=cautions + interval.cautions,

@@ -315,6 +315,17 @@ def _notes(estimates: Sequence[Estimate]) -> tuple[tuple[str, str], ...]:
 # ── the data-quality notebook's pictures ─────────────────────────────────────────────────────────
 
 
+def show(*results: Any) -> None:
+    """Display results in a notebook, each with its picture; outside one, print them."""
+    try:
+        from IPython.display import display
+    except ImportError:
+        display = print
+    for result in results:
+        picture = plot(result)
+        display(result, *([] if picture is None else [picture]))
+
+
 def histogram(
     values: Any,
     weights: Any = None,

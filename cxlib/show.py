@@ -51,6 +51,8 @@ def _three(value: float) -> str:
     size = abs(value)
     if size >= 1e15 or 0 < size < 1e-4:
         return f"{value:.3g}"
+    if 0 < size < 0.1:
+        return f"{value:.{2 - math.floor(math.log10(size))}f}"
     decimals = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3
     return f"{value:,.{decimals}f}"
 

@@ -17,7 +17,7 @@ from cxlib import cli
 from cxlib.claims import claim, claims
 from cxlib.errors import CxError
 
-COMMANDS = ("report", "benchmarks", "claims", "check", "simulate", "lab")
+COMMANDS = ("report", "benchmarks", "claims", "check", "simulate", "lab", "plan")
 
 
 def cx(*arguments: object):

@@ -91,7 +91,9 @@ def line(
     if failed and evidence is None:
         said.append("The report that answers it could not be made.")
     elif best is not None and best.get("note") and best.get("verdict") != _NOT_ASKED:
-        said.append(f"{best['note'][:1].upper()}{best['note'][1:]}.")
+        note = best["note"].rstrip(".")
+        if note not in " ".join(said):
+            said.append(f"{note[:1].upper()}{note[1:]}.")
     return {
         "id": claim.id,
         "statement": claim.statement,
