@@ -86,13 +86,18 @@ class Study:
 
     # -- asking --------------------------------------------------------------------------------
 
-    def ask(self, function: Callable[..., Any], *questions: str | list[str], **options: Any) -> Any:
+    def ask(
+        self,
+        function: Callable[..., Any],
+        *questions: str | list[str] | Mapping[Any, str],
+        **options: Any,
+    ) -> Any:
         """``function(survey, *questions, **options)``, or a verdict "not asked".
 
         A question may be a list of questions. Those that ``by=``, ``group=`` and ``exposure=`` name
         count as asked for too. ``level`` is the study's unless given.
         """
-        named = [name for one in questions for name in ([one] if isinstance(one, str) else one)]
+        named = [name for one in questions for name in _names(one)]
         for key in ("by", "group", "exposure"):
             if isinstance(options.get(key), str):
                 named.append(options[key])
@@ -107,6 +112,12 @@ class Study:
         if "level" in signature(function).parameters:
             options.setdefault("level", self.level)
         return function(self.survey, *questions, **options)
+
+    def ladder(self, prefix: str) -> dict[float, str]:
+        """Price → question for all questions called ``prefix`` and a price, e.g. ``gg_25``."""
+        ends = [(name.removeprefix(prefix), name) for name in map(str, self.survey.frame.columns)]
+        found = {float(end): name for end, name in ends if end != name and end.isdecimal()}
+        return dict(sorted(found.items())) or {1.0: f"{prefix}PRICE"}
 
     def then(self, result: Any, function: Callable[..., Any], **options: Any) -> Any:
         """``function(result, **options)``; what was not asked is passed on as it is."""
@@ -132,6 +143,16 @@ class Study:
         if isinstance(score, Comparison):
             return f"{head} Whether they would recommend was not asked."
         return f"{head} {score.name}: {score.value_text} ({score.interval_text})."
+
+    def prices_in_words(self, points: Any) -> str:
+        """The acceptable range of prices, in one sentence."""
+        if isinstance(points, Comparison):
+            return points.sentence
+        cheap, dear, middle = points[0], points[1], points[2]
+        return (
+            f"Prices from {cheap.value_text} to {dear.value_text} are acceptable to most; as many "
+            f"find {middle.value_text} cheap as find it expensive."
+        )
 
     def weights_in_words(self, measures: Ranking) -> str:
         """What the weights cost, in one sentence."""
@@ -308,6 +329,13 @@ class Study:
             labels = self.survey.codebook.get(name).labels
             words.append(f"{name}: {', '.join(_label(labels, code) for code in codes)}")
         return "; ".join(words)
+
+
+def _names(one: Any) -> Iterable[str]:
+    """The questions that an argument names: itself, the values of a mapping, or its members."""
+    if isinstance(one, str):
+        return (one,)
+    return one.values() if isinstance(one, Mapping) else one
 
 
 def _label(labels: Mapping[Any, str], code: str) -> str:

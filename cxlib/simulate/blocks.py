@@ -261,6 +261,34 @@ def _premium(world: World, dice: Dice) -> Columns:
     }
 
 
+def _prices(world: World, dice: Dice) -> Columns:
+    """Price questions on a phone plan of 30 a month with excellent service."""
+    taste = 0.3 * world["here"] - 0.2 * world["old"] + 0.08 * (world["income"] - 5)
+    worth = 34 * np.exp(0.16 * taste + 0.22 * dice.normal())
+    points = {
+        "psm_too_cheap": worth * np.exp(-0.75 + 0.15 * dice.normal()),
+        "psm_cheap": worth * np.exp(-0.32 + 0.10 * dice.normal()),
+        "psm_expensive": worth * np.exp(0.12 + 0.10 * dice.normal()),
+        "psm_too_expensive": worth * np.exp(0.42 + 0.12 * dice.normal()),
+    }
+    whole = {name: np.maximum(np.rint(price), 1) for name, price in points.items()}
+    fives = dice.chance(0.45)
+    rounded = {
+        name: np.where(fives, np.maximum(5 * np.rint(price / 5), 5), price)
+        for name, price in whole.items()
+    }
+    held = worth * np.exp(0.05 * dice.normal())
+    ladder = {f"gg_{price}": held >= price for price in (20, 25, 30, 35, 40, 45, 50)}
+    bid = np.array([20, 30, 40, 50, 60])[(dice.uniform() * 5).astype(int)]
+    accepts = worth * np.exp(0.1 * dice.normal()) >= bid
+    return {
+        **{name: dice.ask(price, skip=0.02) for name, price in rounded.items()},
+        **{name: dice.ask(yes, skip=0.02) for name, yes in ladder.items()},
+        "cv_bid": bid,
+        "cv_accept": dice.ask(accepts, skip=0.02),
+    }
+
+
 def _market(world: World, dice: Dice) -> Columns:
     deal = np.rint(np.exp(1.3 + 0.75 * dice.normal() - 0.1 * world["old"]) - 0.5)
     deal = np.clip(deal, 0, 100)
@@ -311,6 +339,7 @@ BLOCKS = (
     (13, _premium),
     (16, _market),
     (18, _demographics),
+    (19, _prices),
 )
 
 
