@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,6 +55,11 @@ class Ask:
         return rows if self.segment is None else rows & (self.segment >= 0)
 
     @cached_property
+    def even(self) -> bool:
+        """Whether every row counts once in the ratio's base."""
+        return bool((self.x == 1).all())
+
+    @cached_property
     def df(self) -> float:
         """Degrees of freedom of the design among all who answered, in whatever segment."""
         return self.survey.df_of(self.answered)
@@ -63,19 +68,26 @@ class Ask:
         """The valid rows of a segment."""
         return self.valid if self.segment is None else self.valid & (self.segment == s)
 
-    def places(self, rows: np.ndarray) -> np.ndarray:
-        """The segments of these rows."""
-        return np.zeros(len(rows), np.int64) if self.segment is None else self.segment[rows]
+
+class Base(NamedTuple):
+    """What a segment's estimate rests on.
+
+    ``df`` are its own units less its strata, ``excluded`` its members without a valid answer,
+    ``mass`` is Σ w·x, and ``left_over`` what a simple random sample leaves of its variance.
+    """
+
+    n: int
+    df: float
+    excluded: int
+    mass: float
+    left_over: float
 
 
 def answer(ask: Ask, by: str | None) -> Estimate | Ranking:
     if by is None:
         return _estimates(ask, ("",))[0]
-    segments = ask.survey.segments(by)
-    code = np.full(len(ask.answered), -1)
-    for number, rows in enumerate(segments.values()):
-        code[rows] = number
-    estimates = _estimates(replace(ask, segment=code), tuple(segments))
+    place, segments = ask.survey.numbered(by)
+    estimates = _estimates(replace(ask, segment=place), segments)
     empty = [term for term, e in zip(segments, estimates, strict=True) if e is None]
     kept = [e for e in estimates if e is not None]
     if empty:
@@ -95,8 +107,9 @@ def _estimates(ask: Ask, terms: Sequence[str]) -> list[Estimate | None]:
     survey = ask.survey
     someone(survey, ask.question, ask.valid)
     origin = _middle(ask)
-    y = ask.y - origin * ask.x
-    sums = engine.tally(survey, (ask.x, y), ask.valid, ask.segment, len(terms))
+    y = ask.y - origin * ask.x if origin else ask.y
+    x = None if ask.even else ask.x
+    sums = engine.tally(survey, (x, y), ask.valid, ask.segment, len(terms))
     base, shifted = sums.total[:, 0], sums.total[:, 1]
     some = (sums.n > 0) & (base != 0)
     if not some.any():
@@ -109,15 +122,15 @@ def _estimates(ask: Ask, terms: Sequence[str]) -> list[Estimate | None]:
     slope = shifted / safe
     shifts = _shifts(ask, y, slope)
     var = _variances(ask, y, slope, safe, sums, shifts)
-    spread = _spread(ask, y, slope, safe)
-    base_of = _bases(ask, sums)
-    scale = np.abs(y[ask.valid]).max() ** 2
+    spread = _spread(ask, y, slope, sums) / safe**2
+    bases = _bases(ask, sums)
+    scale = np.abs(y[engine.chosen(ask.valid)]).max() ** 2
     var, spread = (
         np.where(var > 1e-15 * scale, var, 0.0),
         np.where(spread > 1e-24 * scale, spread, 0.0),
     )
     return [
-        _one(ask, term, slope[s] + origin, var[s], spread[s], base_of[s], s, shifts)
+        _one(ask, term, slope[s] + origin, var[s], spread[s], bases[s], s, shifts)
         if some[s]
         else None
         for s, term in enumerate(terms)
@@ -126,8 +139,10 @@ def _estimates(ask: Ask, terms: Sequence[str]) -> list[Estimate | None]:
 
 def _middle(ask: Ask) -> float:
     """A plain ratio near the answer: sums of what deviates from it keep their digits."""
+    if ask.kind not in ("mean", "ratio"):
+        return 0.0
     base = float(ask.x[ask.valid].sum())
-    return float(ask.y[ask.valid].sum()) / base if ask.kind in ("mean", "ratio") and base else 0.0
+    return float(ask.y[ask.valid].sum()) / base if base else 0.0
 
 
 def _scores(ask: Ask, y: np.ndarray, slope: float, base: float, inside: np.ndarray) -> np.ndarray:
@@ -165,35 +180,40 @@ def _variances(
     return np.array([engine.variance(survey, score) for score in scores])
 
 
-def _bases(ask: Ask, sums: engine.Tally) -> list[tuple[int, float]]:
-    """Respondents and degrees of freedom of each segment."""
-    df = sums.df
-    if ask.survey.design.replicates is not None:
-        df = [ask.survey.df_of(ask.inside(s)) for s in range(len(sums.n))]
-    return [(int(n), float(own)) for n, own in zip(sums.n, df, strict=True)]
+def _bases(ask: Ask, sums: engine.Tally) -> list[Base]:
+    """What each segment's estimate rests on."""
+    survey, df = ask.survey, sums.df
+    if survey.design.replicates is not None:
+        df = [survey.df_of(ask.inside(s)) for s in range(len(sums.n))]
+    whole = [len(survey)]
+    if ask.segment is not None:
+        whole = np.bincount(ask.segment + 1, minlength=len(sums.n) + 1)[1:]
+    columns = zip(sums.n, df, whole, sums.total[:, 0], _left_over(survey, sums), strict=True)
+    return [Base(int(n), float(own), int(w - n), float(x), float(u)) for n, own, w, x, u in columns]
 
 
-def _spread(ask: Ask, y: np.ndarray, slope: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """The weighted variance of the values (or of the ratio's residuals), a segment."""
-    segments = len(slope)
-    rows = np.flatnonzero(ask.valid)
-    where = ask.places(rows)
+def _spread(ask: Ask, y: np.ndarray, slope: np.ndarray, sums: engine.Tally) -> np.ndarray:
+    """Σ w·(y − slope·x)² · Σ w a segment: over (Σ w·x)², the variance of the values."""
+    rows = engine.chosen(ask.valid)
     weights = ask.survey.weights[rows]
-    residual = y[rows] - slope[where] * ask.x[rows]
-    squares = np.bincount(where, weights * residual**2, segments)
-    total = np.bincount(where, weights, segments)
-    return squares * total / np.where(base != 0, base, 1) ** 2
+    middle = slope[0] if ask.segment is None else slope[ask.segment[rows]]
+    residual = y[rows] - (middle if ask.even else middle * ask.x[rows])
+    residual *= residual
+    if ask.segment is None:
+        return np.array([weights @ residual]) * sums.mass
+    residual *= weights
+    return np.bincount(ask.segment[rows], residual, len(slope)) * sums.mass
 
 
-def _left_over(survey: Survey, inside: np.ndarray, n: int) -> float:
+def _left_over(survey: Survey, sums: engine.Tally) -> np.ndarray:
     """What a simple random sample would leave of its variance: 1 − n/N where weights tell N.
 
     Weights that add up to the sample rather than to a population (mean 1) tell no N; the design
     effect is then against sampling with replacement.
     """
     if survey.weights.sum() < 1.5 * len(survey.frame):
-        return 1.0
-    return max(1 - n / float(survey.weights[inside].sum()), 0.0)
+        return np.ones(len(sums.n))
+    return np.maximum(1 - sums.n / np.where(sums.mass > 0, sums.mass, np.inf), 0.0)
 
 
 def _one(
@@ -202,24 +222,21 @@ def _one(
     value: float,
     var: float,
     spread: float,
-    base: tuple[int, float],
+    base: Base,
     s: int,
     shifts: np.ndarray | None,
 ) -> Estimate:
     survey, scale = ask.survey, ask.scale
-    n, inside = base[0], ask.inside(s)
-    mass = float((survey.weights * ask.x)[inside].sum())
     own = None if shifts is None else shifts[:, s]
-    interval, n_eff = _uncertain(ask, value, var, spread, base, _left_over(survey, inside, n), own)
-    whole = survey.looked_at if ask.segment is None else ask.segment == s
-    alone = base[1] < 1 and ask.kind != "share"
+    interval, n_eff = _uncertain(ask, value, var, spread, base, own)
+    alone = base.df < 1 and ask.kind != "share"
     return Estimate(
         value=float(scale * value),
         low=float(scale * interval.low),
         high=float(scale * interval.high),
-        n=n,
+        n=base.n,
         se=float(scale * interval.se),
-        n_excluded=int(whole.sum()) - n,
+        n_excluded=base.excluded,
         n_eff=n_eff,
         df=interval.df,
         method=told_method(survey, interval.method),
@@ -227,7 +244,7 @@ def _one(
         cautions=interval.cautions + (_ALONE,) * alone,
         linear=Linear(
             survey,
-            lambda: scale * _scores(ask, ask.y, value, mass, inside),
+            lambda: scale * _scores(ask, ask.y, value, base.mass, ask.inside(s)),
             ask.df,
             None if own is None else lambda: scale * own,
         ),
@@ -255,17 +272,16 @@ def _uncertain(
     value: float,
     var: float,
     spread: float,
-    base: tuple[int, float],
-    left_over: float,
+    base: Base,
     shifts: np.ndarray | None,
 ) -> tuple[Interval, float]:
     """The interval of an estimate, and its effective n."""
-    design, (n, df) = ask.survey.design, base
+    design, n, df = ask.survey.design, base.n, base.df
     fixed = design.calibration is not None and design.calibration.projects
     if fixed and var <= 1e-18 * spread and spread > 0:
         why = "the weights were made to give this number: no sampling error is left in it"
         return Interval(value, value, 0.0, ask.df, "known from the population", (why,)), math.inf
-    simple = spread / max(n - 1, 1) * left_over
+    simple = spread / max(n - 1, 1) * base.left_over
     designed = var > 0 and not design.plain
     n_eff = n * simple / var if designed and simple > 0 else float(n)
     size = spread / var if designed else float(n)

@@ -7,8 +7,7 @@ step returns a new one.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,9 +15,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .codebook import Codebook, Question
+from .codebook import Codebook
 from .errors import CxError, unknown
 from .result import Origin
+from .survey_codes import (
+    code_text,
+    coded,
+    factorize,
+    numbered,
+    numeric,
+    order_of,
+    plain_column,
+    renumber,
+)
 
 LONELY = ("error", "certainty", "average", "adjust")
 
@@ -137,6 +146,7 @@ class Survey:
             )
         if self.design.lonely not in LONELY:
             raise unknown("rule for lonely strata", self.design.lonely, LONELY)
+        _check_stages(self.design)
         for name in (*self.design.strata, *self.design.clusters, *self.design.fpc):
             self._column(name, "design column")
         if self.design.weights:
@@ -198,20 +208,23 @@ class Survey:
 
     def segments(self, by: str) -> dict[str, np.ndarray]:
         """Label → rows (bool array) for each answer to ``by`` among those looked at, in order."""
+        place, labels = self.numbered(by)
+        return {label: place == number for number, label in enumerate(labels)}
+
+    def numbered(self, by: str) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The number of each row's segment (−1 for none, or not looked at), and their labels."""
         column = self.answers(by)
-        question = self.codebook.get(by)
-        present = column[self.looked_at].dropna().unique()
-        codes = sorted(present, key=_order)
-        labels = [label_of(question, code) for code in codes]
-        return {
-            label: (column == code).to_numpy(dtype=bool, na_value=False) & self.looked_at
-            for label, code in zip(labels, codes, strict=True)
-        }
+        part, labels = numbered(column[self.looked_at], self.codebook.get(by))
+        if self.mask is None:
+            return part, labels
+        place = np.full(len(column), -1)
+        place[self.mask] = part
+        return place, labels
 
     def codes(self, by: str) -> tuple[str, ...]:
         """The answers to ``by`` that occur among those looked at, as text, in order."""
         present = self.answers(by)[self.looked_at].dropna().unique()
-        return tuple(code_text(code) for code in sorted(present, key=_order))
+        return tuple(code_text(code) for code in sorted(present, key=order_of))
 
     def unanswered(self, questions: Iterable[str]) -> tuple[str, ...]:
         """Those of the questions that this survey did not ask (or where nobody answered)."""
@@ -224,14 +237,12 @@ class Survey:
 
         ``keep`` names missing reasons that stay (``"dk"``), for bases that include them.
         """
-        column = self._column(question, "question")
+        column = plain_column(self._column(question, "question"))
         kept = set(keep)
-        codes = [
-            code for code, why in self.codebook.get(question).missing.items() if why not in kept
-        ]
-        if codes and (numeric(column) or column.dtype == object):
-            column = column.mask(column.isin(codes))
-        return column
+        missing = self.codebook.get(question).missing
+        return column.mask(
+            coded(column, [code for code, why in missing.items() if why not in kept])
+        )
 
     def numbers(self, question: str) -> np.ndarray:
         """The answers as floats, NaN where there is none; shape (rows,).
@@ -242,19 +253,26 @@ class Survey:
             The question is unknown, or holds text, or an infinity.
         """
         column = self.answers(question)
-        if not numeric(column):
-            as_numbers = pd.to_numeric(column, errors="coerce")
-            bad = column[as_numbers.isna() & column.notna()]
+        if column.dtype.kind in "mMc" or isinstance(column.dtype, pd.PeriodDtype):
+            raise CxError(
+                f"{question!r} holds dates or times where numbers belong",
+                got=str(column.dtype),
+                want="numbers",
+                do="export it as a number, such as seconds or days",
+            )
+        if numeric(column):
+            values = column.to_numpy(dtype=float, na_value=np.nan)
+        else:
+            values = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=float)
+            bad = column[np.isnan(values) & column.notna().to_numpy()]
             if len(bad):
                 shown = ", ".join(repr(text) for text in list(dict.fromkeys(bad.astype(str)))[:3])
                 raise CxError(
                     f"{question!r} holds text where numbers belong",
                     got=f"{len(bad):,} of {len(column):,} cells, e.g. {shown[:120]}",
-                    want="numbers",
+                    want="numbers, with a point before decimals",
                     do="recode the answers in the study file, or mend the export",
                 )
-            column = as_numbers
-        values = column.to_numpy(dtype=float, na_value=np.nan)
         if np.isinf(values).any():
             raise CxError(f"{question!r} holds an infinity", got="inf", want="finite numbers")
         return values
@@ -265,12 +283,10 @@ class Survey:
 
     def reasons(self, question: str) -> dict[str, int]:
         """How many of those looked at gave no answer, by reason."""
-        column = self._column(question, "question")[self.looked_at]
-        found = {
-            why: int((column == code).sum())
-            for code, why in self.codebook.get(question).missing.items()
-            if numeric(column) or column.dtype == object
-        }
+        column = plain_column(self._column(question, "question"))[self.looked_at]
+        found: dict[str, int] = {}
+        for code, why in self.codebook.get(question).missing.items():
+            found[why] = found.get(why, 0) + int(coded(column, [code]).sum())
         found["not_shown"] = found.get("not_shown", 0) + int(column.isna().sum())
         return {why: count for why, count in found.items() if count}
 
@@ -288,21 +304,23 @@ class Survey:
         if not name:
             return self._implied_weights()
         values = self.numbers(name)
-        missing = int(np.isnan(values).sum())
-        faults = (
-            (missing, "missing"),
-            (int((values < 0).sum()), "negative"),
-            (len(values) if not np.nansum(values) else 0, "zero"),
-        )
-        for count, fault in faults:
-            if count:
-                raise CxError(
-                    f"the weights in {name!r} are {'all ' if fault == 'zero' else ''}{fault}",
-                    got=f"{count:,} of {len(values):,} weights {fault}",
-                    want="a weight of 0 or more for every respondent, not all of them 0",
-                    do="mend the column, or leave weights out of the study file",
-                )
+        if not (values.min() >= 0 and values.max() > 0):
+            self._refuse_weights(name, values)
         return values
+
+    def _refuse_weights(self, name: str, values: np.ndarray) -> None:
+        faults = (
+            (int(np.isnan(values).sum()), "missing"),
+            (int((values < 0).sum()), "negative"),
+            (len(values), "zero"),
+        )
+        count, fault = next(found for found in faults if found[0])
+        raise CxError(
+            f"the weights in {name!r} are {'all ' if fault == 'zero' else ''}{fault}",
+            got=f"{count:,} of {len(values):,} weights {fault}",
+            want="a weight of 0 or more for every respondent, not all of them 0",
+            do="mend the column, or leave weights out of the study file",
+        )
 
     def _implied_weights(self) -> np.ndarray:
         weights = np.ones(len(self.frame))
@@ -326,19 +344,17 @@ class Survey:
 
     def _stage(self, level: int, parent: np.ndarray) -> Stage:
         design = self.design
-        stratum, labels = parent, ("all",)
+        stratum, labels, size = parent, ("all",), int(parent.max()) + 1
         if level < len(design.strata):
             own, names = self._codes(design.strata[level])
-            stratum = parent * len(names) + own
-            labels = names if level == 0 else labels
-        _, stratum = np.unique(stratum, return_inverse=True)
-        count = int(stratum.max()) + 1
+            stratum, size = parent * len(names) + own, size * len(names)
+            labels = tuple(map(str, names)) if level == 0 else labels
+        stratum, present = renumber(stratum, size)
+        count = len(present)
         if level < len(design.clusters):
             own, names = self._codes(design.clusters[level])
-            _, first, unit = np.unique(
-                stratum * len(names) + own, return_index=True, return_inverse=True
-            )
-            unit_stratum = stratum[first]
+            unit, present = renumber(stratum * len(names) + own, count * len(names))
+            unit_stratum = present // len(names)
         else:
             unit, unit_stratum = np.arange(len(stratum)), stratum
         units = np.bincount(unit_stratum, minlength=count)
@@ -382,8 +398,11 @@ class Survey:
         """Primary units less strata, of these rows that carry weight; or rank of replicates − 1."""
         stage = self.stages[0]
         carried = rows & (self.weights > 0)
-        units = np.count_nonzero(np.bincount(stage.unit[carried]))
-        df = float(units - np.count_nonzero(np.bincount(stage.stratum[carried])))
+        if carried.all():
+            df = float(len(stage.unit_stratum) - len(stage.units))
+        else:
+            units = np.count_nonzero(np.bincount(stage.unit[carried]))
+            df = float(units - np.count_nonzero(np.bincount(stage.stratum[carried])))
         made = self.design.replicates
         return df if made is None else made.df_of(carried, df)
 
@@ -395,28 +414,50 @@ class Survey:
         except KeyError:
             raise unknown(kind, name, self.frame.columns) from None
 
-    def _codes(self, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-        codes, names = pd.factorize(self._column(name, "design column"), sort=False)
-        if (codes < 0).any():
+    def _codes(self, name: str) -> tuple[np.ndarray, Sequence[Any]]:
+        codes, names = factorize(self._column(name, "design column"))
+        if codes.min() < 0:
             raise CxError(
                 f"the design column {name!r} has gaps",
                 got=f"{int((codes < 0).sum()):,} rows without a value",
                 want="a stratum and a cluster for every respondent",
                 do="fill the gaps, or give those rows a stratum of their own",
             )
-        return codes.astype(np.int64), tuple(str(text) for text in names)
+        return codes, names
 
     def _occurring(self, conditions: Mapping[str, Any]) -> str:
         parts = []
         for name in conditions:
-            values = sorted(self._column(name, "column").dropna().unique(), key=_order)[:6]
+            values = sorted(self._column(name, "column").dropna().unique(), key=order_of)[:6]
             parts.append(f"{name} = {', '.join(code_text(value) for value in values)}")
         return "; ".join(parts)
 
 
-def numeric(column: pd.Series) -> bool:
-    """Whether a column holds numbers (or truth values)."""
-    return pd.api.types.is_numeric_dtype(column.dtype)
+def _check_stages(design: Design) -> None:
+    """Every stage that is named must be used: none is dropped without a word."""
+    stages = max(1, len(design.clusters))
+    for kind, names, cure in (
+        ("strata", design.strata, "cross several stratifiers into one column"),
+        ("fpc", design.fpc, "name the clusters of the stage before the last population size too"),
+    ):
+        if len(names) > stages:
+            raise CxError(
+                f"the design names more {kind} than stages",
+                got=f"{len(names)} ({', '.join(names)}) for {stages} stage(s)",
+                want="at most one a stage",
+                do=cure,
+            )
+
+
+def need_survey(data: object) -> None:
+    """A clear error where something else stands in a survey's place."""
+    if not isinstance(data, Survey):
+        raise CxError(
+            "this is not a survey",
+            got=type(data).__name__,
+            want="a Survey",
+            do="make one with cx.read_survey(…)",
+        )
 
 
 def matches(column: pd.Series, codes: list[Any], name: str) -> np.ndarray:
@@ -445,54 +486,3 @@ def matches(column: pd.Series, codes: list[Any], name: str) -> np.ndarray:
                 do="use the answer's code, not its label",
             ) from None
     return hit
-
-
-def conditions(where: str) -> dict[str, list[str]]:
-    """``"sector=1|2; country=IE"`` as columns and the values that they may have.
-
-    Raises
-    ------
-    CxError
-        A part is not ``COLUMN=VALUE``, or a column stands twice.
-    """
-    found: dict[str, list[str]] = {}
-    for part in where.split(";"):
-        if not part.strip():
-            continue
-        name, sign, values = (piece.strip() for piece in part.partition("="))
-        codes = [value.strip() for value in values.split("|") if value.strip()]
-        if not sign or not name or not codes or name in found:
-            raise CxError(
-                "a segment is COLUMN=VALUE",
-                got=repr(part.strip()),
-                want='for example "sector=6", or "sector=6|7; country=IE"',
-            )
-        found[name] = codes
-    return found
-
-
-def digest(content: bytes) -> str:
-    """sha256 in hex."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def _order(code: Any) -> tuple[int, float, str]:
-    try:
-        return 0, float(code), ""
-    except (TypeError, ValueError):
-        return 1, 0.0, str(code)
-
-
-def code_text(code: Any) -> str:
-    if isinstance(code, (bool, np.bool_)):
-        return str(code)
-    if isinstance(code, (float, np.floating)) and float(code).is_integer():
-        return str(int(code))
-    return str(code)
-
-
-def label_of(question: Question, code: Any) -> str:
-    try:
-        return question.labels.get(float(code)) or code_text(code)
-    except (TypeError, ValueError):
-        return str(code)

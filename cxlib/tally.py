@@ -14,6 +14,7 @@ import numpy as np
 
 from .errors import CxError
 from .survey import Stage, Survey
+from .survey_codes import renumber
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,7 @@ class Tally:
     Attributes
     ----------
     n : int array, shape (S,): rows with a valid answer
+    mass : float array, shape (S,): their weights
     total : float array, shape (S, K): weighted totals
     first : float array, shape (S, H, K): sums of unit totals
     second : float array, shape (S, H, K, K): sums of cross-products of unit totals
@@ -32,6 +34,7 @@ class Tally:
     """
 
     n: np.ndarray
+    mass: np.ndarray
     total: np.ndarray
     first: np.ndarray
     second: np.ndarray
@@ -49,7 +52,7 @@ class Tally:
 
 def tally(
     survey: Survey,
-    columns: Sequence[np.ndarray],
+    columns: Sequence[np.ndarray | None],
     valid: np.ndarray,
     segment: np.ndarray | None = None,
     segments: int = 1,
@@ -59,7 +62,7 @@ def tally(
     Parameters
     ----------
     survey : Survey
-    columns : K arrays of shape (rows,)
+    columns : K arrays of shape (rows,), None for one of ones
         Unweighted; values where ``valid`` is False are ignored.
     valid : bool array, shape (rows,)
     segment : int array, shape (rows,), optional
@@ -68,23 +71,28 @@ def tally(
         How many segments there are (S).
     """
     stage = survey.stages[0]
-    rows = np.flatnonzero(valid)
+    rows = chosen(valid)
     weights = survey.weights[rows]
-    where = np.zeros(len(rows), np.int64) if segment is None else segment[rows]
-    weighted = [weights * column[rows] for column in columns]
+    where = np.zeros(len(weights), np.int64) if segment is None else segment[rows]
+    weighted = [weights if column is None else weights * column[rows] for column in columns]
     strata = len(stage.units)
     if stage.element_units:
         cell = where * strata + stage.stratum[rows]
-        carried = (weights > 0).astype(float)
+        mass = weights
     else:
-        totals, cell = _unit_totals(stage, where, stage.unit[rows], [*weighted, weights], segments)
-        *weighted, mass = totals
-        carried = (mass > 0).astype(float)
+        part, cell = _unit_parts(stage, where, stage.unit[rows], segments)
+        mass = np.bincount(part, weights, len(cell))
+        weighted = [
+            mass if column is weights else np.bincount(part, column, len(cell))
+            for column in weighted
+        ]
     first, second = _moments(weighted, cell, segments * strata)
-    alive = np.bincount(cell, carried, segments * strata).reshape(segments, strata)
+    alive = np.bincount(cell, mass > 0, segments * strata).reshape(segments, strata)
+    masses = np.bincount(cell, mass, segments * strata).reshape(segments, strata)
     first = first.reshape(segments, strata, -1)
     return Tally(
         np.bincount(where, minlength=segments),
+        masses.sum(axis=1),
         first.sum(axis=1),
         first,
         second.reshape(segments, strata, len(columns), len(columns)),
@@ -95,23 +103,23 @@ def tally(
     )
 
 
-def _unit_totals(
-    stage: Stage,
-    where: np.ndarray,
-    unit: np.ndarray,
-    weighted: Sequence[np.ndarray],
-    segments: int,
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """Totals a segment and primary unit, and the segment-stratum cell of each."""
+def chosen(valid: np.ndarray) -> np.ndarray | slice:
+    """The valid rows as an index: a slice, which copies nothing, where all are."""
+    return slice(None) if valid.all() else np.flatnonzero(valid)
+
+
+def _unit_parts(
+    stage: Stage, where: np.ndarray, unit: np.ndarray, segments: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The part (a segment's share of a primary unit) of each row, and each part's cell of segment
+    and stratum."""
     strata, units = len(stage.units), len(stage.unit_stratum)
     key = where * units + unit
     if segments * units <= 4 * len(key) + 1_000:
-        totals = [np.bincount(key, column, segments * units) for column in weighted]
         cell = np.arange(segments)[:, None] * strata + stage.unit_stratum[None, :]
-        return totals, cell.ravel()
-    present, inverse = np.unique(key, return_inverse=True)
-    totals = [np.bincount(inverse, column, len(present)) for column in weighted]
-    return totals, present // units * strata + stage.unit_stratum[present % units]
+        return key, cell.ravel()
+    part, present = renumber(key, segments * units)
+    return part, present // units * strata + stage.unit_stratum[present % units]
 
 
 def _moments(

@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from .codebook import REASONS
 from .errors import CxError, did_you_mean, unknown
-from .survey import Survey, code_text, label_of
+from .survey import Survey
+from .survey_codes import code_text, factorize, label_of
 from .weighting_fit import Calibration, ColumnStep, Margin, MarginStep, TrimStep
 
 METHODS = ("linear", "raking")
@@ -303,7 +303,8 @@ def _margin(survey: Survey, key: Any, wanted: Mapping[Any, float], total: float)
         spots = [n.index(s) if s in n else -1 for s, n in zip(labels, spelled, strict=True)]
         if min(spots) >= 0:
             table[int(np.ravel_multi_index(spots, sizes))] = place
-    codes = table[codes]
+    if not np.array_equal(table, np.arange(len(table))):
+        codes = table[codes]
     if table.min() < 0 and (codes < 0).any():
         row = int(np.flatnonzero(codes < 0)[0])
         _no_target(name, [list(names)[code[row]] for code, names in parts], codes, wanted)
@@ -323,7 +324,7 @@ def _coded(survey: Survey, question: str) -> tuple[np.ndarray, dict[str, str]]:
     """Numbers of the answers a row, and the answers in that order: code → label."""
     column = survey.answers(question, keep=REASONS)
     about = survey.codebook.get(question)
-    codes, found = pd.factorize(column)
+    codes, found = factorize(column)
     gone = np.array([value in about.missing for value in found], bool)
     lost = codes < 0
     if gone.any():

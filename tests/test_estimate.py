@@ -18,6 +18,7 @@ from cxlib.codebook import Question
 from cxlib.errors import CxError
 from cxlib.interval import SHARE_METHODS
 from cxlib.result import RECORD_FIELDS, RECORD_MIME, Curve, Estimate, Ranking
+from cxlib.survey_codes import renumber
 
 COMPLEX = {"strata": "h", "clusters": "c", "weights": "w"}
 ESTIMATORS = {
@@ -350,6 +351,35 @@ def test_small_cells_count_in_the_variance():
     frame = pd.DataFrame({"y": [1, 0] * 20, "g": ["a"] * 4 + ["b"] * 36})
     open_, closed = guarded(frame, 0), guarded(frame, 10)
     assert cx.mean(open_, "y").se == cx.mean(closed, "y").se
+
+
+# -- numbering -------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 60), min_size=1), st.sampled_from([61, 10**7]))
+def test_renumbering_is_that_of_unique(keys, size):
+    names, codes = np.unique(keys, return_inverse=True)
+    got, present = renumber(np.array(keys), size)
+    assert got.tolist() == codes.tolist() and present.tolist() == names.tolist()
+
+
+@pytest.mark.parametrize("kind", ["int64", "int8", "float64", "Int64", "str", "category", object])
+def test_segments_are_in_order_and_leave_the_unanswered_out(kind):
+    whole = pd.Series([10, 2, 2, 10, 9, 2]).astype(kind)
+    survey = cx.Survey(pd.DataFrame({"g": whole, "y": [1, 0, 1, 0, 1, 0]}))
+    assert {k: rows.tolist() for k, rows in survey.where(y=[0, 1]).segments("g").items()} == {
+        "2": [False, True, True, False, False, True],
+        "9": [False, False, False, False, True, False],
+        "10": [True, False, False, True, False, False],
+    }
+    place, labels = survey.where(y=0).numbered("g")
+    assert labels == ("2", "10") and place.tolist() == [-1, 0, -1, 1, -1, 0]
+
+
+def test_answers_with_one_label_are_one_segment():
+    survey = cx.Survey(pd.DataFrame({"g": [1, "1", 2, 2], "y": [1, 0, 1, 0]}, dtype=object))
+    found = cx.share(survey, "y", equals=1, by="g")
+    assert [(e.term, e.n) for e in found] == [("1", 2), ("2", 2)]
 
 
 # -- shapes ----------------------------------------------------------------------------------------
