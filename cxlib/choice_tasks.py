@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from .errors import CxError, unknown
-from .survey import Design, Survey, numeric
+from .survey import Design, Survey
+from .survey_codes import numeric
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ HARD = (
     "base",
     "coding",
 )
+_UNKNOWN = "not known, so not compared:"
 #: A difference in one of these is a caution.
 SOFT = ("object",)
 #: How many times a web panel's variance exceeds that of a simple random sample, where unknown.
@@ -100,10 +101,7 @@ def compare(
         return _contrast(ours, published, margin, primary, name, claim)
     other = as_estimate(published, design_effect)
     differs, cautions = guard(ours, published)
-    told = replace(
-        _blank(ours, other, published, primary, name, claim),
-        cautions=(*cautions, *ours.shown_cautions, *published.cautions),
-    )
+    told = _cautioned(_blank(ours, other, published, primary, name, claim), cautions, published)
     if differs:
         return _refused(told, published, differs)
     if refusal := refusal or _refusal(published, accept):
@@ -130,12 +128,21 @@ def _not_one(given: object) -> CxError:
     )
 
 
+def _cautioned(told: Comparison, cautions: tuple[str, ...], published: Benchmark) -> Comparison:
+    """What is unknown stands among the reasons of a verdict, the rest among its cautions."""
+    unknown = tuple(line for line in cautions if line.startswith(_UNKNOWN))
+    known = tuple(line for line in cautions if line not in unknown)
+    said = (*known, *told.ours.shown_cautions, *published.cautions)
+    return replace(told, reasons=unknown, cautions=said)
+
+
 def _refused(told: Comparison, published: Benchmark, differs: tuple[str, ...]) -> Comparison:
     """The two figures mean different things."""
     return replace(
         told,
         verdict="not comparable",
         reasons=differs,
+        cautions=(*told.reasons, *told.cautions),
         sentence=f"{_own(told.ours)}. This cannot be compared with the published "
         f"{published.shown} ({_cite(published)}): the two figures mean different things.",
     )
@@ -149,6 +156,7 @@ def _untested(told: Comparison, published: Benchmark, refusal: str) -> Compariso
         verdict="not testable",
         difference=_gap(told.ours, told.theirs) if known else None,
         reasons=(refusal,),
+        cautions=(*told.reasons, *told.cautions),
         sentence=f"{_own(told.ours)}, beside a published {published.shown} "
         f"({_cite(published)}) that cannot be tested: {refusal}.",
     )
@@ -175,7 +183,7 @@ def guard(ours: Estimate, theirs: Benchmark) -> tuple[tuple[str, ...], tuple[str
         elif mine != its:
             cautions.append(f"{part.name}: ours {mine}, theirs {its}")
     if unknown_fields:
-        cautions.append(f"not known, so not compared: {', '.join(unknown_fields)}")
+        cautions.append(f"{_UNKNOWN} {', '.join(unknown_fields)}")
     return tuple(reasons), (*cautions, *_whereabouts(ours.origin, theirs))
 
 
@@ -184,14 +192,14 @@ def _whereabouts(ours: Origin, theirs: Benchmark) -> list[str]:
     cautions = []
     places = theirs.geography
     if not ours.country or not places:
-        cautions.append("not known, so not compared: country")
+        cautions.append(f"{_UNKNOWN} country")
     elif ours.country not in places:
         cautions.append(f"country: ours {ours.country}, theirs {', '.join(places)}")
     elif len(places) > 1:
         cautions.append(f"theirs pools {len(places)} countries, ours is {ours.country}")
     its_year = (theirs.field_start or theirs.published)[:4]
     if not ours.year or not its_year.isdigit():
-        cautions.append("not known, so not compared: year of fieldwork")
+        cautions.append(f"{_UNKNOWN} year of fieldwork")
     elif abs(int(ours.year[:4]) - int(its_year)) >= 3:
         cautions.append(f"{abs(int(ours.year[:4]) - int(its_year))} years lie between the two")
     for field, mine, its in (
@@ -224,11 +232,18 @@ def as_estimate(figure: Benchmark, design_effect: float = DESIGN_EFFECT) -> Esti
         n=figure.n or 0,
         se=se,
         kind="published",
-        name=figure.metric,
+        name=_named(figure),
         meaning=figure.meaning,
         method=f"design effect {design_effect:g} assumed, rounding included",
         source=_cite(figure),
     )
+
+
+def _named(figure: Benchmark) -> str:
+    """What was measured and, where it is one or two countries, where."""
+    places = ", ".join(figure.geography)
+    short = len(figure.geography) <= 2 and places and places not in figure.metric
+    return f"{figure.metric}, {places}" if short else figure.metric
 
 
 def _rounding_se(figure: Benchmark) -> float:
@@ -328,13 +343,16 @@ def _judged(told: Comparison, cite: str) -> Comparison:
         overturn=overturn,
         power=power_consistent(gap.se, gap.df, margin),
         sentence=_sentence(told, verdict, slightly, cite),
-        reasons=(*told.reasons, *_how_sure(told, overturn)),
+        reasons=(*_how_sure(told, overturn), *told.reasons),
     )
 
 
 def _how_sure(told: Comparison, overturn: float | None) -> list[str]:
-    if overturn is None or told.suppressed:
+    if told.suppressed:
         return []
+    if overturn is None:
+        span, margin = told.difference.interval_text, told.margin_text
+        return [f"the difference may be {span}: neither surely within {margin} nor surely not 0"]
     unit = "share points" if told.ours.unit.startswith("share") else told.ours.unit
     size = fmt(max(overturn, 0.0), unit).replace("+", "")
     return [f"a bias of {size} in our figure would overturn this verdict"]

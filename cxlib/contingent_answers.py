@@ -10,7 +10,8 @@ import numpy as np
 
 from .errors import CxError
 from .linear import someone
-from .survey import Survey, matches, numeric
+from .survey import Survey, matches
+from .survey_codes import numeric
 
 _ASKED_NOT_ANSWERED = ("seen_unanswered", "dk", "refused")
 

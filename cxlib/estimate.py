@@ -20,7 +20,8 @@ from .errors import CxError, unknown
 from .interval import SHARE_METHODS, t_quantile
 from .linear import Ask, answer, linear_estimate, ranking, someone
 from .result import Estimate, Ranking
-from .survey import Survey, matches, numeric
+from .survey import Survey, matches, need_survey
+from .survey_codes import numeric
 
 NPS_METHODS = ("auto", "linearised", "wald", "adjusted-wald")
 
@@ -80,8 +81,8 @@ def share(
     >>> round(share(s, "leave", equals=1).value, 3)
     0.375
     """
-    if method not in SHARE_METHODS:
-        raise unknown("method for a share", method, SHARE_METHODS)
+    need_survey(survey)
+    _method(method, SHARE_METHODS, "a share")
     hit, codes = _counts(survey, question, equals, at_least)
     answered = survey.answers(question, keep=keep).notna().to_numpy()
     ask = Ask(
@@ -159,6 +160,7 @@ def mean(
     Unit: that of the question in the codebook. Errors as :func:`share`. Checked against
     ``svymean`` and ``svyby`` of R survey.
     """
+    need_survey(survey)
     return mean_of(
         survey,
         survey.numbers(question),
@@ -217,6 +219,7 @@ def ratio(
     CxError
         The denominator's total is 0. Otherwise as :func:`share`. Checked against ``svyratio``.
     """
+    need_survey(survey)
     y, x = survey.numbers(numerator), survey.numbers(denominator)
     ask = Ask(
         survey,
@@ -241,6 +244,7 @@ def total(
 
     Unit: that of the question. Checked against ``svytotal`` (na.rm=TRUE).
     """
+    need_survey(survey)
     values = survey.numbers(question)
     valid = ~np.isnan(values) & survey.looked_at
     someone(survey, question, valid)
@@ -293,8 +297,8 @@ def nps(
     Rocks (2016), The American Statistician 70:365. Checked against the R packages ``NPS`` (wald)
     and ``survey`` (linearised). Net Promoter Score is a trademark of its owners.
     """
-    if method not in NPS_METHODS:
-        raise unknown("method for an NPS", method, NPS_METHODS)
+    need_survey(survey)
+    _method(method, NPS_METHODS, "an NPS")
     values = survey.numbers(question)
     valid = ~np.isnan(values) & survey.looked_at
     outside = valid & ((values < 0) | (values > 10))
@@ -352,6 +356,7 @@ def quantile(
     """
     if not 0 < p < 1:
         raise CxError("a quantile needs a probability between 0 and 1", got=p, want="0 < p < 1")
+    need_survey(survey)
     title = name or _quantile_name(question, p)
     if by is None:
         return _quantile(survey, question, p, level, title, claim)
@@ -409,6 +414,11 @@ def _share_of(
         level,
         "mean",
     )
+
+
+def _method(method: str, known: Sequence[str], what: str) -> None:
+    if method not in known:
+        raise unknown(f"method for {what}", method, known)
 
 
 def _counts(

@@ -16,7 +16,8 @@ from .errors import CxError, unknown
 from .estimate import mean_of, share
 from .linear import linear_estimate
 from .result import Curve, Estimate, Ranking
-from .survey import Survey, numeric
+from .survey import Survey
+from .survey_codes import numeric
 
 
 def loyalty_loss(

@@ -53,6 +53,7 @@ RANGES: dict[str, Range] = {
     "power": Range(0, 1, open=True),
     "design_effect": Range(1),
     "small_cell": Range(0),
+    "fast": Range(0, 1, open=True),
 }
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")

@@ -305,6 +305,8 @@ def _scaled(premium: Estimate, ratio: float, total: float, term: str) -> Estimat
     def down(value: float) -> float:
         return (total + value) / ratio - total
 
+    scenario = "a scenario: only our sampling error is in the interval"
+    nothing = ("below zero: under this reading nothing of the premium is left",)
     return replace(
         premium,
         value=down(premium.value),
@@ -314,7 +316,7 @@ def _scaled(premium: Estimate, ratio: float, total: float, term: str) -> Estimat
         term=term,
         kind="scenario",
         linear=None,
-        cautions=("a scenario: only our sampling error is in the interval",),
+        cautions=(scenario, *(nothing if down(premium.value) < 0 else ())),
     )
 
 

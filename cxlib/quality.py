@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from .codebook import REASONS
 from .errors import CxError
@@ -57,6 +58,47 @@ def missing_reasons(survey: Survey, questions: Iterable[str] = (), *, most: int 
     gaps = frame.drop(columns="not_shown", errors="ignore").sum(axis=1)
     order = gaps.sort_values(ascending=False, kind="stable").index[:most]
     return frame.loc[order, kept]
+
+
+#: Types of questions whose answers are codes on a scale that the codebook knows.
+_CODED = ("single", "multi", "yes/no", "rating", "agree", "number")
+
+
+def off_the_scale(survey: Survey, question: str) -> CxError | None:
+    """The error for answers that the codebook does not know, or None.
+
+    Text where the codebook has codes, and numbers outside the scale. A code such as 999 for "do not
+    know" would otherwise be counted as an answer.
+    """
+    about = survey.codebook.get(question)
+    if question not in survey or about.type not in _CODED:
+        return None
+    column = survey.answers(question).dropna()
+    values = pd.to_numeric(column, errors="coerce")
+    words = list(dict.fromkeys(column[values.isna()].astype(str)))
+    labels = about.labels or {}
+    coded = about.low is not None or any(not isinstance(code, str) for code in labels)
+    meant = ", ".join(f"{code:g} {name}" for code, name in list(labels.items())[:6])
+    if words and coded:
+        return CxError(
+            f"{question!r} holds text where the codebook has codes",
+            got=f"{len(column[values.isna()]):,} answers, e.g. {', '.join(map(repr, words[:4]))}",
+            want=meant or f"numbers from {about.low:g} to {about.high:g}",
+            do=f'say under [recode.{question}] which code each stands for, e.g. "{words[0]}" = 1',
+        )
+    if about.low is None or words:
+        return None
+    outside = values[(values < about.low) | (values > about.high)]
+    if outside.empty:
+        return None
+    odd = ", ".join(f"{value:g}" for value in sorted(outside.unique())[:5])
+    return CxError(
+        f"{question!r} has answers outside its scale",
+        got=f"{len(outside):,} answers: {odd}",
+        want=f"{about.low:g} to {about.high:g}" + (f" ({meant})" if meant else ""),
+        do=f"declare them under [questions.{question}], e.g. "
+        f'missing = {{ {odd.partition(",")[0]} = "dk" }}, or give scale and labels of your own',
+    )
 
 
 def asked(survey: Survey) -> tuple[str, ...]:

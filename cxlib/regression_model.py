@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from .errors import CxError, unknown
-from .survey import Survey, matches, numeric
+from .survey import Survey, matches
+from .survey_codes import numeric
 from .tables import answered, categories
 
 FAMILIES = ("gaussian", "binomial", "probit")

@@ -18,17 +18,21 @@ from typing import Any
 from . import parameters as params
 from . import paths
 from .claims import Claim
-from .codebook import read_toml
+from .codebook import questionnaire, read_toml
 from .compare import compare
-from .errors import unknown
+from .errors import CxError, unknown
 from .hypothesis import hypothesis, not_asked
 from .page import Answer, Facts, facts
 from .read import file_of
 from .result import Ranking
 from .scorecard import Scorecard, scorecard
 from .study_file import check, data_path, study_path, survey_of
-from .survey import Survey, conditions, digest
+from .survey import Survey
+from .survey_codes import conditions, digest
 from .verdict import Comparison, Comparisons
+
+#: More parts than this are no segments but respondents.
+MOST_SEGMENTS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +104,7 @@ class Study:
         named = [name for one in questions for name in _names(one)]
         for key in ("by", "group", "exposure"):
             if isinstance(options.get(key), str):
-                named.append(options[key])
+                named.append(self._known(options[key]))
         missing = self.survey.unanswered(named)
         if missing:
             return not_asked(
@@ -112,6 +116,12 @@ class Study:
         if "level" in signature(function).parameters:
             options.setdefault("level", self.level)
         return function(self.survey, *questions, **options)
+
+    def _known(self, question: str) -> str:
+        """A question that a parameter names: of the survey, or of the canonical questionnaire."""
+        if question not in self.survey and question not in questionnaire():
+            raise unknown("question", question, self.survey.frame.columns)
+        return question
 
     def ladder(self, prefix: str) -> dict[float, str]:
         """Price → question for all questions called ``prefix`` and a price, e.g. ``gg_25``."""
@@ -179,7 +189,7 @@ class Study:
 
         def missing(claim: Claim) -> str:
             if claim.notebook not in made:
-                return "no notebook of this study tests it"
+                return "not tested: the workbook has no notebook for it yet"
             return "its report has not been made yet"
 
         return scorecard(found, origin=self.survey.origin, level=self.level, missing=missing)
@@ -318,7 +328,15 @@ class Study:
 
     def segments(self, by: str) -> tuple[str, ...]:
         """The conditions, ``"sector=1"`` …, that cut those looked at by a question's answers."""
-        return tuple(f"{by}={code}" for code in self.survey.codes(by))
+        codes = self.survey.codes(by)
+        if len(codes) > MOST_SEGMENTS:
+            raise CxError(
+                f"{by!r} cuts the survey into too many parts",
+                got=f"{len(codes):,} different answers",
+                want=f"a question with at most {MOST_SEGMENTS}",
+                do="cut by a question that groups respondents, or band the numbers first",
+            )
+        return tuple(f"{by}={code}" for code in codes)
 
     def segment_label(self, where: str) -> str:
         """A condition in words: ``"sector: bank"``."""

@@ -7,10 +7,13 @@ nothing, and reads nothing outside its folder unless an absolute path is written
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from . import paths
 from .benchmark import benchmark
@@ -18,6 +21,7 @@ from .claims import claim
 from .codebook import Codebook, question_from, questionnaire
 from .derive import derive
 from .errors import CxError, unknown
+from .quality import off_the_scale
 from .read import read_survey
 from .result import Origin
 from .survey import Survey
@@ -45,7 +49,6 @@ KEYS: Mapping[str, type | tuple[type, ...]] = {
     "accept": list,
     "privacy": dict,
     "quality": dict,
-    "segments": list,
     "notebooks": list,
 }
 # The keys of the smaller tables, and what each value must be, in the words of _FITS.
@@ -168,11 +171,13 @@ def _check_inside(part: Mapping[str, Any], where: str, kinds: Mapping[str, str])
 def _check_registry(table: Mapping[str, Any], path: Path) -> None:
     for key, margin in table.get("margins", {}).items():
         benchmark(key)
-        if not _FITS["a number"](margin) or margin <= 0:
+        share = benchmark(key).unit.startswith("share")
+        if not _FITS["a number"](margin) or margin <= 0 or (share and margin >= 0.5):
             raise CxError(
-                f"the margin of {key} in {path.name} is no positive number",
+                f"the margin of {key} in {path.name} is not what it must be",
                 got=margin,
-                want="a number above 0 in the figure's unit, e.g. 0.05 for 5 points",
+                want="a number above 0 in the figure's unit; of shares under 0.5 (0.05: 5 points)",
+                do="write 0.05 for five points",
             )
     for key in table.get("accept", ()):
         benchmark(key)
@@ -185,6 +190,7 @@ def _check_registry(table: Mapping[str, Any], path: Path) -> None:
 
 
 def survey_of(table: Mapping[str, Any], path: Path, notebook: str) -> Survey:
+    _check_names(table, path)
     raw = read_survey(data_path(path, table["data"]))
     frame = raw.frame
     for name, column in table.get("columns", {}).items():
@@ -209,7 +215,11 @@ def survey_of(table: Mapping[str, Any], path: Path, notebook: str) -> Survey:
         lonely=design.get("lonely", "error"),
     )
     _check_ids(survey, table.get("quality", {}).get("id"))
+    _check_answers(survey, table)
     context = {key: str(value) for key, value in table.get("context", {}).items()}
+    _check_country(context.get("country", ""))
+    if context.get("year") and not re.match(r"\d{4}", context["year"]):
+        raise CxError("the year of fieldwork is no year", got=context["year"], want='year = "2026"')
     origin = Origin(
         study=path.stem,
         notebook=notebook,
@@ -218,6 +228,35 @@ def survey_of(table: Mapping[str, Any], path: Path, notebook: str) -> Survey:
         **context,
     )
     return replace(survey, frame=survey.frame.copy(), origin=origin, source=raw.source)
+
+
+def _check_answers(survey: Survey, table: Mapping[str, Any]) -> None:
+    """In what the study file maps, answers that the codebook does not know are an error."""
+    mapped = {name for key in ("columns", "recode", "questions") for name in table.get(key, {})}
+    for question in sorted(mapped & set(survey.frame.columns)):
+        error = off_the_scale(survey, question)
+        if error is not None:
+            raise error
+
+
+def _check_names(table: Mapping[str, Any], path: Path) -> None:
+    """A canonical name that is misspelt would be a question that nobody asks."""
+    known = {question.name for question in questionnaire()}
+    used = {*table.get("questions", {}), *_named_elsewhere(table)}
+    for name in table.get("columns", {}):
+        if name not in known and name not in used:
+            raise unknown(
+                f"canonical name in [columns] of {path.name}",
+                name,
+                known,
+                do=f"or describe a question of your own under [questions.{name}]",
+            )
+
+
+def _named_elsewhere(table: Mapping[str, Any]) -> set[str]:
+    """Every word that the other tables use: design columns, expressions, claims, batteries."""
+    rest = {key: part for key, part in table.items() if key not in ("columns", "title", "shows")}
+    return set(re.findall(r"[A-Za-z_]\w*", repr(rest)))
 
 
 def _check_questions(table: Mapping[str, Any], path: Path, frame: Any) -> None:
@@ -255,7 +294,8 @@ def _recoded(frame: Any, name: str, codes: Mapping[str, Any]) -> Any:
             got=", ".join(gone[:5]),
             want=f"answers that occur, e.g. {', '.join(sorted(seen)[:5])}",
         )
-    return new.infer_objects()
+    numbers = pd.to_numeric(new, errors="coerce")
+    return numbers if (numbers.notna() | new.isna()).all() else new.infer_objects()
 
 
 def _codebook(table: Mapping[str, Any], path: Path, frame: Any) -> Codebook:
@@ -271,11 +311,23 @@ def _codebook(table: Mapping[str, Any], path: Path, frame: Any) -> Codebook:
     return book.with_questions(own)
 
 
+def _check_country(country: str) -> None:
+    """Countries are compared by their ISO codes."""
+    if country and not re.fullmatch(r"[A-Z]{2}", country) or country in ("UK", "EU", "EN"):
+        raise CxError(
+            "the country is not an ISO code of two letters",
+            got=repr(country),
+            want="such as IE, GB or US",
+            do='write country = "GB" for the United Kingdom' if country == "UK" else "look it up",
+        )
+
+
 def _check_ids(survey: Survey, name: str | None) -> None:
     if not name:
         return
     if name not in survey:
-        raise unknown("respondent id", name, survey.frame.columns)
+        hint = "a column that [columns] maps is known by its new name"
+        raise unknown("respondent id", name, survey.frame.columns, do=hint)
     doubled = survey.frame[name][survey.frame[name].duplicated(keep=False)]
     if len(doubled):
         shown = ", ".join(map(str, list(dict.fromkeys(doubled))[:3]))

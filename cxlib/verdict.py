@@ -109,7 +109,7 @@ class Comparison(Shown):
     def brief(self) -> str:
         """The reason in a few words, for tables: what differs, or from which n on it holds."""
         if self.verdict in ("not comparable", "not testable", "not asked"):
-            return "; ".join(self.reasons)
+            return "; ".join(r for r in self.reasons if not r.startswith("not known"))
         if self.n_needed is not None:
             return f"if {self.n_needed:,} or more were asked"
         return ""

@@ -105,13 +105,13 @@ STUDIES = {
     "negative margin": (
         "[margins]\npwc2018_leave1_global = -0.05",
         ROWS,
-        "no positive number",
+        "not what it must be",
         "0.05",
     ),
     "margin that is not a number": (
         "[margins]\npwc2018_leave1_global = nan",
         ROWS,
-        "no positive number",
+        "not what it must be",
         "0.05",
     ),
     "unknown column": ("[columns]\nnps = 'yy'", ROWS, "unknown column", "y"),

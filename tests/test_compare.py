@@ -193,7 +193,7 @@ def test_what_is_unknown_is_named_and_another_object_is_a_caution():
     one = ours(0.32, 2_000)
     vague = cx.compare(replace(one, meaning=replace(one.meaning, window="", tense="")), PWC)
     assert vague.verdict == "consistent"
-    assert any("tense (ours), window (ours)" in caution for caution in vague.cautions)
+    assert any("tense (ours), window (ours)" in reason for reason in vague.reasons)
     other = cx.compare(replace(one, meaning=replace(one.meaning, object="a brand")), PWC)
     assert other.verdict == "consistent"
     assert any(caution.startswith("object: ours a brand") for caution in other.cautions)

@@ -12,7 +12,7 @@ import cxlib as cx
 from cxlib import paths
 from cxlib.errors import CxError
 from cxlib.read import read_survey
-from cxlib.survey import conditions, digest
+from cxlib.survey_codes import conditions, digest
 
 PWC = "pwc2018_leave1_global"
 SECTION = """

@@ -10,7 +10,8 @@ import pandas as pd
 from ..codebook import Codebook
 from ..errors import CxError, unknown
 from ..paths import packaged_data
-from ..survey import Design, Survey, digest
+from ..survey import Design, Survey
+from ..survey_codes import digest
 from . import csv, parquet
 
 READERS = {"csv": csv.read, "parquet": parquet.read}

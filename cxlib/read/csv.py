@@ -35,7 +35,13 @@ def read(content: bytes, name: str) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(io.StringIO(text), low_memory=False, index_col=False)
+            frame = pd.read_csv(
+                io.StringIO(text),
+                low_memory=False,
+                index_col=False,
+                keep_default_na=False,
+                na_values=[""],
+            )
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         raise CxError(
             "the file is not a table",
@@ -43,6 +49,7 @@ def read(content: bytes, name: str) -> pd.DataFrame:
             want="the same number of cells in every row",
             do="export it again as CSV, or mend the row that is named",
         ) from error
+    frame = _numbers(frame)
     if frame.empty:
         raise CxError("the data file has no rows", got=f"{name}: a header only", want="respondents")
     if frame.iloc[:, -1].isna().any():
@@ -74,6 +81,24 @@ def _whole_rows(text: str, name: str, width: int) -> None:
                 want="the same number of cells in every row",
                 do="export it again as CSV, or mend the row that is named",
             )
+
+
+def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Words such as NA are missing among numbers; in a column of words they are answers."""
+    found = {}
+    for name in frame.columns[
+        frame.dtypes.map(lambda kind: not pd.api.types.is_numeric_dtype(kind))
+    ]:
+        column = frame[name]
+        plain = column.mask(column.isin(_NA))
+        numbers = pd.to_numeric(plain, errors="coerce")
+        if plain.notna().any() and (numbers.notna() | plain.isna()).all():
+            found[name] = numbers
+    return frame.assign(**found) if found else frame
+
+
+#: What programs write for a number that is missing.
+_NA = ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", "#N/A", ".")
 
 
 def _unpacked(content: bytes, name: str) -> bytes:

@@ -132,7 +132,9 @@ def summary(lines: Iterable[dict[str, Any]]) -> str:
     """``"Of 25 claims this study speaks to 4: 2 consistent, 1 below, 1 cannot tell."``"""
     verdicts = [each["verdict"] for each in lines]
     asked = [
-        verdict or "described without a verdict" for verdict in verdicts if verdict != _NOT_ASKED
+        verdict or "without a verdict, because a report failed"
+        for verdict in verdicts
+        if verdict != _NOT_ASKED
     ]
     if not asked:
         return f"None of the {len(verdicts)} claims was asked in this study."

@@ -24,14 +24,23 @@ def summary(result: Result) -> str:
     text = f"{sign} {result.label}  {result.status}"
     if result.status != "unchanged":
         text += f"  {result.seconds:.1f} s"
-    if result.failure is not None:
-        place = f"cell {result.failure.cell}: " if result.failure.cell else ""
-        text += f"\n    {place}{result.failure.what.splitlines()[0]}\n    see {result.path}"
+    failure = result.failure
+    if failure is not None:
+        place = f"cell {failure.cell}: " if failure.cell else ""
+        told = [f"{place}{failure.what.splitlines()[0]}"]
+        parts = (("got", failure.got), ("want", failure.want), ("do", failure.do))
+        told += [f"  {label}: {said}" for label, said in parts if said]
+        text += "".join(f"\n    {line}" for line in [*told, f"see {result.path}"])
     return text
 
 
 class _Quiet(Silent):
-    """Says nothing; can be entered like the others."""
+    """Says nothing but failures; can be entered like the others."""
+
+    def finished(self, job: Job, result: Result) -> None:
+        """Print what failed, so that a scheduled run does not fail in silence."""
+        if result.failure is not None:
+            print(summary(result), file=sys.stderr, flush=True)
 
     def __enter__(self) -> _Quiet:
         return self
