@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .agreement import agreement, agreement_by_category, agreement_test
     from .benchmark import Benchmark, benchmark, benchmarks
     from .choice import choice_fit, choice_model, choice_wtp
     from .claims import claim, claims
@@ -35,9 +36,25 @@ if TYPE_CHECKING:
         pairwise_proportions,
         trend_test,
     )
+    from .drivers import drivers, rank_stability, variance_explained
+    from .drivers_action import action_table, importance_agreement, stated_importance
     from .effects import effect_size, standardised_difference, tost, tost_means, two_means
     from .errors import CxError
     from .estimate import mean, nps, quantile, ratio, share, shares, top_box, total
+    from .experience import (
+        conditional_share,
+        expectation_disconfirmation,
+        good_service_bad_product,
+        interaction,
+        peak_end,
+        peak_end_test,
+        weakest_link,
+    )
+    from .experience_factors import cfa, cfa_fit, cfa_test
+    from .experience_gain import incremental_prediction
+    from .experience_polite import anchoring_vignettes, list_experiment, mode_effect, vignette_scale
+    from .experience_recovery import e_value, recovery_paradox, recovery_verdict
+    from .experience_validity import discriminant_validity, reliability
     from .hypothesis import benjamini_hochberg, holm, hypothesis, t_test
     from .linear import difference
     from .loyalty import (
@@ -98,6 +115,12 @@ if TYPE_CHECKING:
     from .scorecard import scorecard
     from .study import Study, open_study
     from .survey import Design, Survey
+    from .survival import median_time, restricted_mean, retention_curve
+    from .survival_causes import competing_risks
+    from .survival_cumulative import cumulative_hazard
+    from .survival_hazard import concordance, hazard_ratio, hazard_test, proportionality
+    from .survival_logrank import logrank
+    from .survival_weibull import time_ratio, time_ratio_test
     from .tables import cells, independence
     from .tables_plain import (
         chisq_test,
@@ -108,10 +131,16 @@ if TYPE_CHECKING:
     )
     from .tables_ranks import rank_test
     from .tipping import simple_fraction, tipping_curve
+    from .training import clustered_regression, did, did_test
+    from .training_before import before_after, regression_to_mean
+    from .training_events import event_study, pretrends
+    from .training_groups import group_time_effects
+    from .training_visits import variance_components, visit_reliability, visits_needed
     from .verdict import Comparison, Test
     from .weighting import calibrate, design_effect, n_kish, poststratify, rake, trim
 
 _HOMES = {
+    "agreement": ("agreement", "agreement_by_category", "agreement_test"),
     "benchmark": ("Benchmark", "benchmark", "benchmarks"),
     "choice": ("choice_fit", "choice_model", "choice_wtp"),
     "claims": ("claim", "claims"),
@@ -136,9 +165,30 @@ _HOMES = {
         "pairwise_proportions",
         "trend_test",
     ),
+    "drivers": ("drivers", "rank_stability", "variance_explained"),
+    "drivers_action": ("action_table", "importance_agreement", "stated_importance"),
     "effects": ("effect_size", "standardised_difference", "tost", "tost_means", "two_means"),
     "errors": ("CxError",),
     "estimate": ("mean", "nps", "quantile", "ratio", "share", "shares", "top_box", "total"),
+    "experience": (
+        "conditional_share",
+        "expectation_disconfirmation",
+        "good_service_bad_product",
+        "interaction",
+        "peak_end",
+        "peak_end_test",
+        "weakest_link",
+    ),
+    "experience_factors": ("cfa", "cfa_fit", "cfa_test"),
+    "experience_gain": ("incremental_prediction",),
+    "experience_polite": (
+        "anchoring_vignettes",
+        "list_experiment",
+        "mode_effect",
+        "vignette_scale",
+    ),
+    "experience_recovery": ("e_value", "recovery_paradox", "recovery_verdict"),
+    "experience_validity": ("discriminant_validity", "reliability"),
     "hypothesis": ("benjamini_hochberg", "holm", "hypothesis", "t_test"),
     "linear": ("difference",),
     "loyalty": (
@@ -199,6 +249,12 @@ _HOMES = {
     "scorecard": ("scorecard",),
     "study": ("Study", "open_study"),
     "survey": ("Design", "Survey"),
+    "survival": ("median_time", "restricted_mean", "retention_curve"),
+    "survival_causes": ("competing_risks",),
+    "survival_cumulative": ("cumulative_hazard",),
+    "survival_hazard": ("concordance", "hazard_ratio", "hazard_test", "proportionality"),
+    "survival_logrank": ("logrank",),
+    "survival_weibull": ("time_ratio", "time_ratio_test"),
     "tables": ("cells", "independence"),
     "tables_plain": (
         "chisq_test",
@@ -209,6 +265,11 @@ _HOMES = {
     ),
     "tables_ranks": ("rank_test",),
     "tipping": ("simple_fraction", "tipping_curve"),
+    "training": ("clustered_regression", "did", "did_test"),
+    "training_before": ("before_after", "regression_to_mean"),
+    "training_events": ("event_study", "pretrends"),
+    "training_groups": ("group_time_effects",),
+    "training_visits": ("variance_components", "visit_reliability", "visits_needed"),
     "verdict": ("Comparison", "Test"),
     "weighting": ("calibrate", "design_effect", "n_kish", "poststratify", "rake", "trim"),
 }

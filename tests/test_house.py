@@ -41,7 +41,8 @@ STREET = [
     # what the numbers are held against, and how many interviews that takes
     *("benchmark", "compare", "tipping", "plan"),
     # the claims' own quantities
-    *("premium", "pricing", "contingent", "mixed_logit", "choice", "loyalty", "quality"),
+    *("premium", "pricing", "contingent", "mixed_logit", "choice"),
+    *("survival", "loyalty", "drivers", "experience", "agreement", "training", "quality"),
     # the study that says how, and its scorecard
     *("parameters", "scorecard", "study_file", "study"),
     # what a person sees
