@@ -37,8 +37,9 @@ test: $(VENV)/.dev ## Run every test but the slow ones, and every notebook (at m
 quick: $(VENV)/.dev ## Run the tests that need no rendering, browser or wheel (at most 60 seconds)
 	$(PYTEST) $(SPREAD) -m "not slow and not wide" $(ARGS)
 
-slow: $(VENV)/.dev ## Run the slow tests: simulation, fuzzing, chaos
+slow: $(VENV)/.dev ## Run the slow tests (simulation, fuzzing, chaos), and write tests/COVERAGE.md
 	$(PYTEST) $(SPREAD) -m slow $(ARGS)
+	$(PY) tests/coverage_table.py
 
 lint: $(VENV)/.dev ## Check style and format
 	$(PY) -m ruff check .

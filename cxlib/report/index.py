@@ -52,7 +52,7 @@ def context(
             {"id": name, "title": title, "lines": group, "compact": compact}
             for name, title, group, compact in (
                 ("answered", "What this study answers", asked, False),
-                ("open", "Not asked in this study", left, True),
+                ("open", "Not asked in this study, or not tested by the workbook yet", left, True),
             )
             if group
         ],
