@@ -34,8 +34,8 @@ lab: $(VENV)/.dev ## Open the notebooks in JupyterLab
 test: $(VENV)/.dev ## Run every test but the slow ones, and every notebook (at most 10 minutes)
 	$(PYTEST) $(SPREAD) -m "not slow" --nbval-lax tests notebooks $(ARGS)
 
-quick: $(VENV)/.dev ## Run the tests that need no rendering, browser or wheel (at most 60 seconds)
-	$(PYTEST) $(SPREAD) -m "not slow and not wide" $(ARGS)
+quick: $(VENV)/.dev ## Run the tests that need no rendering, browser, wheel or simulation (a minute)
+	$(PYTEST) $(SPREAD) -m "not slow and not wide" --ignore-glob="*test_coverage*" $(ARGS)
 
 slow: $(VENV)/.dev ## Run the slow tests (simulation, fuzzing, chaos), and write tests/COVERAGE.md
 	$(PYTEST) $(SPREAD) -m slow $(ARGS)
