@@ -357,3 +357,57 @@ def test_arithmetic_and_comparisons_are_made():
     assert derive(frame, "x", "a / b").isna().tolist() == [False, True, True]
     assert derive(frame, "x", "a >= 1").tolist()[:2] == [1.0, 0.0]
     assert derive(frame, "x", "a >= 1").isna().tolist() == [False, False, True]
+
+
+# --- what once went through as a number -----------------------------------------------------------
+
+NINE_NINE = cx.Codebook([cx.Question("q", type="rating", missing={99.0: "dk"})])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(["1", "2", "99", "3"]),
+        pd.Series(["1", "2", "99", "3"], dtype=object),
+        pd.Series(pd.Categorical([1, 2, 99, 3])),
+        pd.Series([1, 2, 99, 3], dtype="Int64"),
+        pd.Series(["1", "2", "99", "3"], dtype="string[pyarrow]"),
+    ],
+)
+def test_missing_codes_are_missing_in_every_kind_of_column(column):
+    one = cx.mean(cx.read_survey(pd.DataFrame({"q": column}), codebook=NINE_NINE), "q")
+    assert (one.value, one.n, one.n_excluded) == (2.0, 3, 1)
+
+
+def test_dates_are_no_numbers():
+    survey = cx.read_survey(pd.DataFrame({"q": pd.to_datetime(["2026-01-01", "2026-01-02"])}))
+    with pytest.raises(cx.CxError, match="dates or times"):
+        cx.mean(survey, "q")
+
+
+@pytest.mark.parametrize("stray", [{"strata": ["a", "b"]}, {"clusters": "a", "fpc": ["n", "m"]}])
+def test_no_stage_of_a_design_is_dropped(stray):
+    frame = pd.DataFrame({"a": [1, 2], "b": [1, 2], "n": [9, 9], "m": [9, 9]})
+    with pytest.raises(cx.CxError, match="than stages"):
+        cx.read_survey(frame, **stray)
+
+
+def test_words_that_look_missing_are_answers_but_not_among_numbers(tmp_path):
+    file = tmp_path / "answers.csv"
+    file.write_text("problems,score\nNone,1\nOne,NA\nOne,3\nNone,4\n", encoding="utf-8")
+    survey = cx.read_survey(file)
+    assert cx.share(survey, "problems", equals="One").value == 0.5
+    assert cx.mean(survey, "score").n == 3
+
+
+def test_a_data_frame_is_no_survey():
+    with pytest.raises(cx.CxError, match="not a survey"):
+        cx.share(pd.DataFrame({"q": [1]}), "q", equals=1)
+
+
+def test_answers_off_the_scale_are_refused(tmp_path):
+    (tmp_path / "d.csv").write_text("P\n5\n999\n", encoding="utf-8")
+    study = tmp_path / "d.toml"
+    study.write_text('data = "d.csv"\n[columns]\nwtp_pct = "P"\n', encoding="utf-8")
+    with pytest.raises(cx.CxError, match="outside its scale"):
+        cx.open_study(study)
